@@ -1,0 +1,1 @@
+"""The chat service: messages, history, WebSockets, fan-out between its instances."""

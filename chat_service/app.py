@@ -1,0 +1,179 @@
+"""Puts the chat service together. Nothing happens at import."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
+
+import aiohttp
+from aiohttp import web
+
+from chat_service.broker import Broker
+from chat_service.connection import Bounds
+from chat_service.conversations import Conversations
+from chat_service.delivery import Delivery
+from chat_service.directory import Directory
+from chat_service.entry_store import EntryStore
+from chat_service.fanout import FanOut
+from chat_service.hub import Hub
+from chat_service.memory_broker import MemoryBroker
+from chat_service.message_log import LogSettings, MessageLog
+from chat_service.messaging import Messaging
+from chat_service.metrics import expose
+from chat_service.protocol import Limits
+from chat_service.rabbitmq_broker import RabbitBroker
+from chat_service.resume import ResumeLimits, Resumption
+from chat_service.routes import ENDPOINTS, MESSAGING, SOCKETS
+from chat_service.session import Services
+from chat_service.settings import ChatSettings
+from chat_service.socket import Sockets
+from chat_service.summaries import Summaries
+from shared.application import assemble
+from shared.health import HEALTH, Health
+from shared.jwks import RemoteKeys
+from shared.logs import get_logger
+from shared.metrics import METRICS, HttpMetrics
+from shared.mongo import Database, Mongo
+from shared.tokens import VERIFIER, KeySource, TokenVerifier
+
+log = get_logger("chat")
+
+DESCRIPTION = "One-to-one messages: history, sending, and live events over a WebSocket."
+
+
+def create_app(
+    settings: ChatSettings, *, keys: KeySource | None = None, broker: Broker | None = None
+) -> web.Application:
+    """The chat service. `keys` and `broker` override what the settings name."""
+    app = assemble(
+        settings,
+        title="Chat service",
+        description=DESCRIPTION,
+        endpoints=ENDPOINTS,
+        health=Health({}),
+        metrics=HttpMetrics(),
+    )
+
+    async def context(app: web.Application) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await _start(app, settings, stack, keys, broker)
+            yield
+
+    async def shutdown(app: web.Application) -> None:
+        try:
+            async with asyncio.timeout(settings.drain_seconds):
+                await app[SOCKETS].drain()
+        except TimeoutError:
+            log.warning("not everything ended in time", seconds=settings.drain_seconds)
+
+    app.cleanup_ctx.append(context)
+    app.on_shutdown.append(shutdown)
+    return app
+
+
+async def _start(
+    app: web.Application,
+    settings: ChatSettings,
+    stack: AsyncExitStack,
+    keys: KeySource | None,
+    broker: Broker | None,
+) -> None:
+    """Build every part, innermost first, and own the tasks that run them."""
+    http = await stack.enter_async_context(aiohttp.ClientSession())
+    health = app[HEALTH].checks
+    if keys is None:
+        keys = remote = RemoteKeys(http, settings.auth_url)
+        health["signing keys"] = remote.check
+    verifier = TokenVerifier(keys, settings.jwt_issuer, settings.jwt_audience)
+
+    mongo = Mongo(settings.mongo_url, settings.mongo_database, _prepare)
+    stack.callback(mongo.close)
+    health["mongodb"] = mongo.check
+    store = EntryStore(mongo.database)
+    directory = Directory(http, settings.auth_url)
+    conversations = Conversations(mongo.database, directory.must_exist)
+    summaries = Summaries(conversations, settings.summary_seconds)
+
+    hub = Hub(settings.max_connections, settings.max_employee_connections)
+    delivery = Delivery(hub, store, summaries, settings.hole_wait_seconds)
+    stack.push_async_callback(delivery.sequencer.close)
+    broker = broker or _broker(settings)
+    fanout = FanOut(broker, settings.instance_id, settings.fanout_shards, delivery.receiver)
+    health["rabbitmq"] = fanout.check
+    message_log = MessageLog(
+        store,
+        LogSettings(settings.commit_lanes, settings.commit_batch, settings.max_pending),
+        delivery.committed,
+        delivery.doubtful,
+    )
+    delivery.connect(fanout, message_log)
+    messaging = Messaging(conversations, message_log, store, settings.max_text)
+    resumption = Resumption(
+        conversations,
+        store,
+        ResumeLimits(
+            settings.max_resume_conversations,
+            settings.max_resume_entries,
+            settings.max_resume_total,
+        ),
+    )
+    services = Services(
+        settings=settings,
+        bounds=Bounds(settings.max_write_buffer, settings.max_in_flight),
+        limits=_limits(settings),
+        verifier=verifier,
+        hub=hub,
+        fanout=fanout,
+        log=message_log,
+        delivery=delivery,
+        messaging=messaging,
+        resumption=resumption,
+    )
+    sockets = Sockets(services)
+    health["instance"] = sockets.check
+    app[VERIFIER] = verifier
+    app[MESSAGING] = messaging
+    app[SOCKETS] = sockets
+    expose(app[METRICS].registry, services)
+
+    stack.push_async_callback(_last_words, fanout, summaries)
+    for run in (mongo.run, message_log.run, summaries.run, fanout.run):
+        task = asyncio.create_task(run(), name=run.__qualname__)
+        task.add_done_callback(_report)
+        stack.push_async_callback(_end, task)
+
+
+async def _prepare(database: Database) -> None:
+    await EntryStore.prepare(database)
+    await Conversations.prepare(database)
+
+
+def _broker(settings: ChatSettings) -> Broker:
+    if settings.amqp_url.startswith("memory:"):
+        return MemoryBroker(settings.amqp_url)
+    return RabbitBroker(settings.amqp_url, settings.instance_id, settings.fanout_queue_bytes)
+
+
+def _limits(settings: ChatSettings) -> Limits:
+    return Limits(
+        text=settings.max_text,
+        frame_bytes=settings.max_frame_bytes,
+        in_flight=settings.max_in_flight,
+        resume_conversations=settings.max_resume_conversations,
+    )
+
+
+async def _last_words(fanout: FanOut, summaries: Summaries) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(3):
+            await summaries.write()
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("a part of the service ended", part=task.get_name(), exc_info=task.exception())
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,161 @@
+"""One group commit: number drafts, insert them, and settle what the unique indexes object to."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from chat_service.entries import Committed, Draft, Entry
+from chat_service.entry_store import EntryStore, Head, Refusal, Uncertain, milliseconds
+from shared.errors import IdConflict, InternalError, ServiceError, Unavailable
+from shared.logs import get_logger
+
+log = get_logger("commit")
+
+REMEMBERED_HEADS = 100_000
+GIVE_UP_SECONDS = 5.0
+"""How long a commit goes on trying through elections and dropped connections."""
+
+
+class Heads:
+    """Heads of conversations, as far as this instance knows: guesses that the index corrects."""
+
+    def __init__(self) -> None:
+        self._heads: OrderedDict[str, Head] = OrderedDict()
+
+    def get(self, conversation: str) -> Head | None:
+        return self._heads.get(conversation)
+
+    def put(self, conversation: str, head: Head) -> None:
+        self._heads[conversation] = head
+        if len(self._heads) > REMEMBERED_HEADS:
+            self._heads.popitem(last=False)
+
+    def observe(self, conversation: str, seq: int, at: int) -> None:
+        """Another instance committed this: spare us the collision."""
+        known = self._heads.get(conversation)
+        if known is not None and known.seq < seq:
+            self._heads[conversation] = Head(seq, at)
+
+    def forget(self, conversation: str) -> None:
+        self._heads.pop(conversation, None)
+
+
+class Commit:
+    """Takes a batch to its end.
+
+    After `run`, or after it raised, `committed` are durable, `refused` never will be, and
+    `remaining` are those of which nobody knows. Raises `Unavailable` or `Uncertain`.
+    """
+
+    def __init__(self, store: EntryStore, heads: Heads, batch: Sequence[Draft]) -> None:
+        self.remaining = list(batch)
+        self.committed: list[Committed] = []
+        self.refused: list[tuple[Draft, ServiceError]] = []
+        self._store = store
+        self._heads = heads
+        self._deadline = time.monotonic() + GIVE_UP_SECONDS
+        self._setbacks = 0
+
+    async def run(self) -> None:
+        while self.remaining:
+            try:
+                await self._load_heads()
+                numbered = self._number()
+                result = await self._store.insert([item.entry for item in numbered])
+            except Uncertain as doubt:
+                # Sending the same entries again is harmless: an id that was stored says so.
+                for draft in self.remaining:
+                    self._heads.forget(draft.conversation.id)
+                await self._set_back(doubt.error)
+                continue
+            self._accept(numbered[: result.count])
+            match result.refusal:
+                case Refusal.ID_TAKEN:
+                    await self._answer_repeats()
+                case Refusal.POSITION_TAKEN:
+                    await self._renumber(numbered[result.count].entry)
+                case Refusal.INVALID:
+                    self._refuse_first(result.reason)
+
+    async def _load_heads(self) -> None:
+        missing = {
+            draft.conversation.id
+            for draft in self.remaining
+            if self._heads.get(draft.conversation.id) is None
+        }
+        if missing:
+            for conversation, head in (await self._store.heads(missing)).items():
+                self._heads.put(conversation, head)
+
+    def _number(self) -> list[Committed]:
+        moment = time.time_ns() // 1_000_000
+        stamp = _datetime(moment)
+        ahead: dict[str, Head] = {}
+        numbered = []
+        for draft in self.remaining:
+            conversation = draft.conversation.id
+            head = ahead.get(conversation) or self._heads.get(conversation) or Head(0, 0)
+            at = max(moment, head.at)  # time does not run backwards within a conversation
+            entry = Entry(
+                conversation=conversation,
+                seq=head.seq + 1,
+                id=draft.id,
+                sender=draft.sender,
+                text=draft.text,
+                timestamp=stamp if at == moment else _datetime(at),
+                sent_at=draft.sent_at,
+            )
+            ahead[conversation] = Head(entry.seq, at)
+            numbered.append(Committed(draft, entry, head.at, False))
+        return numbered
+
+    def _accept(self, durable: list[Committed]) -> None:
+        self.committed += durable
+        del self.remaining[: len(durable)]
+        for item in durable:
+            entry = item.entry
+            self._heads.put(entry.conversation, Head(entry.seq, milliseconds(entry.timestamp)))
+
+    async def _answer_repeats(self) -> None:
+        """Answer every draft whose id is stored already, as it was answered the first time."""
+        stored = await self._store.by_ids({draft.id for draft in self.remaining})
+        if self.remaining[0].id not in stored:
+            await self._set_back(Unavailable("The message is not yet durable.", retry_after=1.0))
+            return
+        unanswered = []
+        for draft in self.remaining:
+            entry = stored.get(draft.id)
+            if entry is None:
+                unanswered.append(draft)
+            elif entry.conversation == draft.conversation.id and entry.sender == draft.sender:
+                at = milliseconds(entry.timestamp)
+                self.committed.append(Committed(draft, entry, at, True))
+            else:
+                self.refused.append((draft, IdConflict("This id names another message.")))
+        self.remaining = unanswered
+
+    async def _renumber(self, collided: Entry) -> None:
+        """Somebody else took the position: read the true head of that conversation."""
+        conversation = collided.conversation
+        head = (await self._store.heads([conversation]))[conversation]
+        self._heads.put(conversation, head)
+        if head.seq < collided.seq:  # theirs is written, but not yet by a majority
+            await self._set_back(Unavailable("The conversation is busy.", retry_after=1.0))
+
+    def _refuse_first(self, reason: str) -> None:
+        draft = self.remaining.pop(0)
+        log.error("the database refuses an entry", reason=reason)
+        self.refused.append((draft, InternalError("The message could not be stored.")))
+
+    async def _set_back(self, error: ServiceError) -> None:
+        """Wait a moment before another try; raise `Uncertain` when it has been long enough."""
+        if time.monotonic() >= self._deadline:
+            raise Uncertain(error)
+        self._setbacks += 1
+        await asyncio.sleep(min(0.005 * 2**self._setbacks, 0.5))
+
+
+def _datetime(milliseconds_: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds_ / 1000, UTC)

@@ -1,0 +1,135 @@
+"""One authenticated socket: what it is sent, without ever waiting for it.
+
+It must never know who else is connected.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from uuid import uuid4
+
+from msgspec import Struct
+
+from chat_service.events import Event
+from chat_service.frames import text_frame
+from chat_service.protocol import CloseCode, ServerEvent, encode
+from shared.logs import get_logger
+from shared.tokens import Claims
+
+log = get_logger("connection")
+
+
+class Bounds(Struct, frozen=True):
+    """`write_buffer` in bytes; signals (typing, presence) are dropped above half of it.
+    `held` events wait for a resume to end; `in_flight` sends for their answers."""
+
+    write_buffer: int
+    in_flight: int
+    held: int = 2000
+
+
+class Connection:
+    """Offers frames to a transport whose buffer is bounded; a peer that does not read is cut off.
+
+    Events are held from the beginning: `release` them once the socket was welcomed.
+    """
+
+    def __init__(
+        self, transport: asyncio.Transport, claims: Claims, token: str, bounds: Bounds
+    ) -> None:
+        self.id = uuid4().hex
+        self.claims = claims
+        self.token = token
+        self.employee = claims.email
+        self._transport = transport
+        self._bounds = bounds
+        self._in_flight = 0
+        self._room: asyncio.Event | None = None
+        self._held: list[Event] | None = []
+        self._covered: dict[str, int] = {}
+
+    def offer(self, frame: bytes) -> None:
+        """Write a whole frame, or cut the peer off when too much waits for it already."""
+        transport = self._transport
+        if transport.get_write_buffer_size() > self._bounds.write_buffer:
+            self.abort(CloseCode.SLOW_CONSUMER)
+        elif not transport.is_closing():
+            transport.write(frame)
+
+    def send(self, event: ServerEvent) -> None:
+        self.offer(text_frame(encode(event)))
+
+    def signal(self, frame: bytes) -> None:
+        """Offer something that is worth nothing later: dropped where the peer reads slowly."""
+        if self._transport.get_write_buffer_size() * 2 <= self._bounds.write_buffer:
+            self.offer(frame)
+
+    def deliver(self, event: Event) -> None:
+        """Offer an event of the log; while a resume is under way it waits for its turn."""
+        if self._held is not None:
+            self._held.append(event)
+            if len(self._held) > self._bounds.held:
+                self.abort(CloseCode.SLOW_CONSUMER)
+            return
+        if self._covered:
+            covered = self._covered.get(event.conversation)
+            if covered is not None:
+                if event.seq <= covered:
+                    return
+                del self._covered[event.conversation]
+        self.offer(event.frame)
+
+    def hold(self) -> None:
+        """Let live events wait from now on, until `release`."""
+        self._held = []
+
+    def release(
+        self, covered: Mapping[str, int], position: Callable[[str], int | None] | None = None
+    ) -> None:
+        """Go on after a resume that sent everything up to `covered`: nothing comes twice.
+
+        `position` tells up to where events were delivered on this instance; what it has passed
+        cannot come again and is not remembered.
+        """
+        held, self._held = self._held or [], None
+        self._covered.update(covered)
+        for event in held:
+            self.deliver(event)
+        if position is not None:
+            for conversation, seq in covered.items():
+                if (position(conversation) or 0) >= seq:
+                    self._covered.pop(conversation, None)
+
+    def began(self) -> None:
+        """A send is under way."""
+        self._in_flight += 1
+
+    def ended(self) -> None:
+        """A send was answered."""
+        self._in_flight -= 1
+        if self._room is not None:
+            self._room.set()
+
+    @property
+    def full(self) -> bool:
+        """As many sends are under way as may be."""
+        return self._in_flight >= self._bounds.in_flight
+
+    async def room(self) -> None:
+        """Returns once another send may begin; until then nobody reads on."""
+        await self._fewer_than(self._bounds.in_flight)
+
+    async def quiet(self) -> None:
+        """Returns once every send was answered."""
+        await self._fewer_than(1)
+
+    async def _fewer_than(self, count: int) -> None:
+        while self._in_flight >= count:
+            self._room = asyncio.Event()
+            await self._room.wait()
+        self._room = None
+
+    def abort(self, code: CloseCode) -> None:
+        """Cut the peer off: it does not read, so it cannot be told."""
+        if not self._transport.is_closing():
+            log.info("cut off", connection=self.id, code=int(code), reason=code.name.lower())
+        self._transport.abort()

@@ -1,0 +1,125 @@
+"""From a commit to everyone who is owed it: the answer, the sockets here, the other instances."""
+
+import asyncio
+import random
+from collections.abc import Iterable, Sequence
+
+from msgspec import UNSET
+
+from chat_service.connection import Connection
+from chat_service.conversation import Conversation
+from chat_service.entries import Committed, Entry
+from chat_service.entry_store import EntryStore, milliseconds
+from chat_service.events import Announcement, Batch, Event, Signal
+from chat_service.fanout import FanOut, Receiver
+from chat_service.frames import text_frame
+from chat_service.hub import Hub
+from chat_service.message_log import MessageLog
+from chat_service.protocol import Message, Resync, TypingEvent, encode
+from chat_service.sequencer import Sequencer
+from chat_service.summaries import Summaries
+
+RESYNC_SPREAD_SECONDS = 2.0
+"""All sockets of an instance are told to resume within this time, not at once."""
+
+
+def event_of(entry: Entry, participants: tuple[str, str], previous_at: int) -> Event:
+    """A committed entry with its WebSocket frame, encoded once for all its sockets."""
+    first, second = participants
+    return Event(
+        conversation=entry.conversation,
+        seq=entry.seq,
+        at=milliseconds(entry.timestamp),
+        previous_at=previous_at,
+        first=first,
+        second=second,
+        frame=text_frame(encode(message_of(entry, participants))),
+    )
+
+
+def message_of(entry: Entry, participants: tuple[str, str]) -> Message:
+    """A committed entry as clients see it."""
+    return Message(
+        conversation=entry.conversation,
+        seq=entry.seq,
+        id=entry.id,
+        sender=entry.sender,
+        participants=participants,
+        text=entry.text,
+        timestamp=entry.timestamp,
+        sent_at=UNSET if entry.sent_at is None else entry.sent_at,
+    )
+
+
+class Delivery:
+    """Knows the hub, the sequencer and the fan-out, so that none of them knows another."""
+
+    def __init__(self, hub: Hub, store: EntryStore, summaries: Summaries, hole_wait: float) -> None:
+        self._hub = hub
+        self._store = store
+        self._summaries = summaries
+        self.sequencer = Sequencer(
+            self._missing, hub.deliver, hub.since, self._give_up, hole_wait=hole_wait
+        )
+        self.receiver = Receiver(self._received, self._resync_all)
+        self._fanout: FanOut
+        self._log: MessageLog
+
+    def connect(self, fanout: FanOut, log: MessageLog) -> None:
+        """Both call in here and are called from here; call this once, before they run."""
+        self._fanout = fanout
+        self._log = log
+
+    def committed(self, batch: Sequence[Committed]) -> None:
+        """Answer the senders, then tell everyone else."""
+        events = []
+        for item in batch:
+            draft, entry = item.draft, item.entry
+            draft.settle(draft, entry, item.repeated)
+            event = event_of(entry, draft.conversation.participants, item.previous_at)
+            # A repeat was delivered before, unless a crash came between: the sequencers know.
+            self.sequencer.offer(event, draft.origin)
+            events.append(event)
+        self._fanout.publish(events)
+        self._summaries.note(item.entry for item in batch)
+
+    def doubtful(self, announcements: Sequence[Announcement]) -> None:
+        """These conversations may have entries that nobody was told of."""
+        for news in announcements:
+            self.sequencer.announce(news)
+        self._fanout.announce(announcements)
+
+    def typing(self, sender: str, conversation: Conversation, *, active: bool) -> None:
+        """Tell the other one that `sender` types, or stopped."""
+        frame = text_frame(encode(TypingEvent(conversation.id, sender, active)))
+        signal = Signal(conversation.other(sender), frame)
+        self._hub.signal(signal)
+        self._fanout.signal(signal)
+
+    def _received(self, batch: Batch) -> None:
+        heads = self._log.heads
+        for event in batch.events:
+            heads.observe(event.conversation, event.seq, event.at)
+            self.sequencer.offer(event)
+        for signal in batch.signals:
+            self._hub.signal(signal)
+        for news in batch.announcements:
+            self.sequencer.announce(news)
+
+    async def _missing(
+        self, conversation: str, participants: tuple[str, str], after: int, upto: int, limit: int
+    ) -> list[Event]:
+        entries, _ = await self._store.page(conversation, before=upto + 1, after=None, limit=limit)
+        return [event_of(entry, participants, 0) for entry in entries if entry.seq > after]
+
+    def _give_up(self, first: str, second: str) -> None:
+        self._resync(self._hub.of(first, second), "too many events were missed")
+
+    def _resync_all(self, reason: str) -> None:
+        self._resync(self._hub, reason)
+
+    def _resync(self, connections: Iterable[Connection], reason: str) -> None:
+        frame = text_frame(encode(Resync(reason)))
+        loop = asyncio.get_running_loop()
+        for connection in connections:
+            loop.call_later(random.uniform(0, RESYNC_SPREAD_SECONDS), connection.offer, frame)

@@ -1,0 +1,200 @@
+"""The collection `messages`: the entries of every conversation, by position and by id.
+
+Reads see only what a majority has (a rolled-back entry was never there); writes are confirmed by a
+majority's journal. Driver types stay in this file.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any
+from uuid import UUID
+
+from bson import Binary, UuidRepresentation
+from msgspec import Struct
+from pymongo.errors import OperationFailure, PyMongoError
+
+from chat_service.entries import Entry
+from shared.errors import ServiceError
+from shared.mongo import Database, Document, reachable, unavailable
+
+WRITE_CONCERN = {"w": "majority", "j": True, "wtimeout": 5000}
+DUPLICATE_KEY = 11000
+
+
+class Uncertain(Exception):
+    """Nobody knows whether it was stored. `error` is what to tell those who wait."""
+
+    def __init__(self, error: ServiceError) -> None:
+        super().__init__(error.detail)
+        self.error = error
+
+
+class Refusal(Enum):
+    """Why the first entry that was not inserted was not."""
+
+    ID_TAKEN = auto()
+    POSITION_TAKEN = auto()
+    INVALID = auto()
+
+
+class Inserted(Struct, frozen=True):
+    """The first `count` entries are durable; `refusal` says what the next one met, if any."""
+
+    count: int
+    refusal: Refusal | None = None
+    reason: str = ""
+
+
+class Head(Struct, frozen=True, gc=False):
+    """The last entry of a conversation: its position and when it was written (ms since epoch)."""
+
+    seq: int
+    at: int
+
+
+EMPTY = Head(0, 0)
+
+
+class EntryStore:
+    """Reads and writes entries. Every method may raise `Unavailable`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._messages = database["messages"]
+
+    @staticmethod
+    async def prepare(database: Database) -> None:
+        """Indexes; repeatable."""
+        await database["messages"].create_index([("convo", 1), ("seq", 1)], unique=True)
+
+    async def insert(self, entries: Sequence[Entry]) -> Inserted:
+        """Insert in order, up to the first that cannot be; raises `Uncertain`."""
+        command: Document = {
+            "insert": "messages",
+            "documents": [_document(entry) for entry in entries],
+            "ordered": True,
+            "writeConcern": WRITE_CONCERN,
+        }
+        try:
+            reply = await self._database.command(command)
+        except OperationFailure as error:
+            if error.has_error_label("RetryableWriteError"):
+                raise Uncertain(unavailable(error)) from error
+            raise
+        except PyMongoError as error:
+            raise Uncertain(unavailable(error)) from error
+        if "writeConcernError" in reply:
+            message = reply["writeConcernError"].get("errmsg", "write concern not met")
+            raise Uncertain(unavailable(OperationFailure(message)))
+        errors = reply.get("writeErrors")
+        if not errors:
+            return Inserted(reply["n"])
+        return Inserted(reply["n"], _refusal(errors[0]), errors[0].get("errmsg", ""))
+
+    async def heads(self, conversations: Iterable[str]) -> dict[str, Head]:
+        """The head of each conversation, `EMPTY` for one without entries."""
+        ids = list(conversations)
+        # This exact shape is planned as a DISTINCT_SCAN: one index seek per conversation.
+        pipeline: list[Document] = [
+            {"$match": {"convo": {"$in": ids}}},
+            {"$sort": {"convo": -1, "seq": -1}},
+            {
+                "$group": {
+                    "_id": "$convo",
+                    "seq": {"$first": "$seq"},
+                    "at": {"$first": "$timestamp"},
+                }
+            },
+        ]
+        with reachable():
+            rows = await self._messages.aggregate(pipeline).to_list(None)
+        found = {row["_id"]: Head(row["seq"], milliseconds(row["at"])) for row in rows}
+        return {conversation: found.get(conversation, EMPTY) for conversation in ids}
+
+    async def by_ids(self, ids: Iterable[UUID]) -> dict[UUID, Entry]:
+        """Those of the entries `ids` that a majority has, by id."""
+        with reachable():
+            rows = await self._messages.find({"_id": {"$in": list(ids)}}).to_list(None)
+        return {row["_id"]: _entry(row) for row in rows}
+
+    async def after(
+        self, cursors: Mapping[str, int], *, before: Mapping[str, int] | None = None, limit: int
+    ) -> list[Entry]:
+        """Entries of several conversations after these positions, and before those of `before`.
+
+        At most `limit` in all, by conversation and in `seq` order within one.
+        """
+        ranges: list[Document] = []
+        for conversation, seq in cursors.items():
+            bounds: Document = {"$gt": seq}
+            if before is not None and conversation in before:
+                bounds["$lt"] = before[conversation]
+            ranges.append({"convo": conversation, "seq": bounds})
+        query = ranges[0] if len(ranges) == 1 else {"$or": ranges}
+        cursor = self._messages.find(query).sort([("convo", 1), ("seq", 1)]).limit(limit)
+        with reachable():
+            return [_entry(row) for row in await cursor.to_list(None)]
+
+    async def page(
+        self, conversation: str, *, before: int | None, after: int | None, limit: int
+    ) -> tuple[list[Entry], bool]:
+        """A page of history, ascending, and whether there is more in its direction.
+
+        With `after` the page begins there and goes forward; else it ends at `before`, or at the
+        head, and more lies backward.
+        """
+        bounds: Document = {}
+        if after is not None:
+            bounds["$gt"] = after
+        if before is not None:
+            bounds["$lt"] = before
+        query: Document = {"convo": conversation}
+        if bounds:
+            query["seq"] = bounds
+        forward = after is not None
+        cursor = self._messages.find(query).sort("seq", 1 if forward else -1).limit(limit + 1)
+        with reachable():
+            rows = await cursor.to_list(None)
+        page = [_entry(row) for row in rows[:limit]]
+        if not forward:
+            page.reverse()
+        return page, len(rows) > limit
+
+
+def milliseconds(moment: datetime) -> int:
+    """A moment as whole milliseconds since the epoch, which is what BSON keeps."""
+    return round(moment.timestamp() * 1000)
+
+
+def _refusal(error: Mapping[str, Any]) -> Refusal:
+    if error.get("code") != DUPLICATE_KEY:
+        return Refusal.INVALID
+    return Refusal.ID_TAKEN if "_id" in error.get("keyPattern", {}) else Refusal.POSITION_TAKEN
+
+
+def _document(entry: Entry) -> Document:
+    document: Document = {
+        "_id": Binary.from_uuid(entry.id, UuidRepresentation.STANDARD),
+        "convo": entry.conversation,
+        "seq": entry.seq,
+        "kind": "message",
+        "sender": entry.sender,
+        "text": entry.text,
+        "timestamp": entry.timestamp,
+    }
+    if entry.sent_at is not None:
+        document["sent_at"] = entry.sent_at
+    return document
+
+
+def _entry(row: Mapping[str, Any]) -> Entry:
+    return Entry(
+        conversation=row["convo"],
+        seq=row["seq"],
+        id=row["_id"],
+        sender=row["sender"],
+        text=row["text"],
+        timestamp=row["timestamp"],
+        sent_at=row.get("sent_at"),
+    )

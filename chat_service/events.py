@@ -1,0 +1,61 @@
+"""What instances tell each other through the broker: msgpack, arrays, versioned."""
+
+import msgspec
+from msgspec import Struct
+
+VERSION = 1
+
+
+class Event(Struct, frozen=True, array_like=True, gc=False):
+    """A committed entry on its way to the sockets of its two participants.
+
+    `at` and `previous_at` are when it and the entry before it were written, in milliseconds since
+    the epoch (0: there is none before). `frame` is the whole WebSocket frame, ready to be sent.
+    """
+
+    conversation: str
+    seq: int
+    at: int
+    previous_at: int
+    first: str
+    second: str
+    frame: bytes
+
+
+class Signal(Struct, frozen=True, array_like=True, gc=False):
+    """Something about now, for one employee: typing. Worth nothing later."""
+
+    to: str
+    frame: bytes
+
+
+class Announcement(Struct, frozen=True, array_like=True, gc=False):
+    """A conversation has entries up to `head`, whether or not anybody was told of them."""
+
+    conversation: str
+    first: str
+    second: str
+    head: int
+
+
+class Batch(Struct, frozen=True, array_like=True):
+    """One AMQP message. A version that is not ours is dropped: the log has it all."""
+
+    version: int
+    origin: str
+    events: list[Event] = []
+    signals: list[Signal] = []
+    announcements: list[Announcement] = []
+
+
+encode = msgspec.msgpack.Encoder().encode
+_decoder = msgspec.msgpack.Decoder(Batch)
+
+
+def decode(body: bytes) -> Batch | None:
+    """The batch in `body`, None where it is not one of this version."""
+    try:
+        batch = _decoder.decode(body)
+    except (ValueError, RecursionError):
+        return None
+    return batch if batch.version == VERSION else None

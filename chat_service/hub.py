@@ -1,0 +1,90 @@
+"""Employee to live connections, on this instance. It must never know storage or the broker."""
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from chat_service.events import Event, Signal
+from shared.errors import ServiceError
+
+if TYPE_CHECKING:
+    from chat_service.connection import Connection
+
+
+class TooManyConnections(ServiceError):
+    code = "too_many_connections"
+    status = 503
+    title = "There are too many connections"
+
+
+class Hub:
+    """Who is connected here."""
+
+    def __init__(self, max_connections: int, max_employee_connections: int) -> None:
+        self._max = max_connections
+        self._max_employee = max_employee_connections
+        self._connections: dict[str, list[Connection]] = {}
+        self._since: dict[str, float] = {}
+        self.count = 0
+
+    def attach(self, connection: "Connection") -> None:
+        """Raises `TooManyConnections`, of this instance or of this employee."""
+        employee = connection.employee
+        present = self._connections.get(employee, [])
+        if self.count >= self._max:
+            raise TooManyConnections("This instance is full; try again.", retry_after=1.0)
+        if len(present) >= self._max_employee:
+            raise TooManyConnections(f"You have {len(present)} connections already.")
+        if not present:
+            self._connections[employee] = present
+            self._since[employee] = time.time()
+        present.append(connection)
+        self.count += 1
+
+    def detach(self, connection: "Connection") -> None:
+        employee = connection.employee
+        present = self._connections.get(employee)
+        if present is None or connection not in present:
+            return
+        present.remove(connection)
+        self.count -= 1
+        if not present:
+            del self._connections[employee]
+            del self._since[employee]
+
+    def since(self, first: str, second: str) -> float | None:
+        """When (seconds since the epoch) the one who has been connected for longer came."""
+        one = self._since.get(first)
+        other = self._since.get(second)
+        if one is None or (other is not None and other < one):
+            return other
+        return one
+
+    def deliver(self, event: Event, origin: object) -> None:
+        """Give `event` to every connection of its participants, except `origin`."""
+        connections = self._connections
+        for connection in connections.get(event.first, ()):
+            if connection is not origin:
+                connection.deliver(event)
+        for connection in connections.get(event.second, ()):
+            if connection is not origin:
+                connection.deliver(event)
+
+    def signal(self, signal: Signal) -> None:
+        """Give `signal` to every connection of its employee that is not busy."""
+        for connection in self._connections.get(signal.to, ()):
+            connection.signal(signal.frame)
+
+    def of(self, *employees: str) -> "list[Connection]":
+        """The connections of these employees."""
+        return [
+            connection
+            for employee in employees
+            for connection in self._connections.get(employee, ())
+        ]
+
+    def employees(self) -> Iterator[str]:
+        return iter(self._connections)
+
+    def __iter__(self) -> "Iterator[Connection]":
+        return iter([one for present in self._connections.values() for one in present])

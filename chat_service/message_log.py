@@ -1,0 +1,165 @@
+"""The message log: append by group commit, read by position. Owns the collection `messages`.
+
+A lane has one flush under way; what arrives meanwhile is its next batch, so batches are large
+exactly when load is. A flush numbers its drafts from the heads it remembers and inserts them in
+order; the unique index on (convo, seq) makes the numbers right between instances, the memory only
+makes them quick. What was not confirmed by a majority was not stored, as far as anybody is told.
+It must never know a socket or the broker.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from zlib import crc32
+
+from msgspec import Struct
+
+from chat_service.commit import Commit, Heads
+from chat_service.entries import Committed, Draft
+from chat_service.entry_store import EntryStore, Uncertain
+from chat_service.events import Announcement
+from shared.errors import InternalError, ServiceError, Unavailable
+from shared.logs import get_logger
+
+log = get_logger("message_log")
+
+SUSPECT_RETRY_SECONDS = 0.5
+
+
+class LogSettings(Struct, frozen=True):
+    lanes: int = 1
+    batch: int = 256
+    max_pending: int = 20_000
+
+
+class MessageLog:
+    """Appends drafts and tells `on_commit` of what became durable, `on_doubt` of what may have."""
+
+    def __init__(
+        self,
+        store: EntryStore,
+        settings: LogSettings,
+        on_commit: Callable[[Sequence[Committed]], None],
+        on_doubt: Callable[[Sequence[Announcement]], None],
+    ) -> None:
+        self.heads = Heads()
+        self._lanes = [
+            _Lane(store, self.heads, settings.batch, on_commit, on_doubt)
+            for _ in range(settings.lanes)
+        ]
+        self._max_pending = settings.max_pending
+
+    def submit(self, draft: Draft) -> None:
+        """Queue `draft`; its `settle` is called once it is durable or refused.
+
+        Raises `Unavailable` where too many wait already.
+        """
+        lanes = self._lanes
+        lane = lanes[0 if len(lanes) == 1 else crc32(draft.conversation.id.encode()) % len(lanes)]
+        if len(lane.waiting) >= self._max_pending:
+            raise Unavailable("Too many messages wait for the database.", retry_after=1.0)
+        lane.submit(draft)
+
+    async def run(self) -> None:
+        """Commit until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for lane in self._lanes:
+                group.create_task(lane.run())
+
+    async def drained(self) -> None:
+        """Returns once nothing waits and nothing is under way."""
+        for lane in self._lanes:
+            await lane.idle.wait()
+
+    @property
+    def pending(self) -> int:
+        return sum(len(lane.waiting) for lane in self._lanes)
+
+
+class _Lane:
+    def __init__(
+        self,
+        store: EntryStore,
+        heads: Heads,
+        batch: int,
+        on_commit: Callable[[Sequence[Committed]], None],
+        on_doubt: Callable[[Sequence[Announcement]], None],
+    ) -> None:
+        self.waiting: deque[Draft] = deque()
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self._work = asyncio.Event()
+        self._store = store
+        self._heads = heads
+        self._batch = batch
+        self._on_commit = on_commit
+        self._on_doubt = on_doubt
+        self._suspects: dict[str, tuple[str, str]] = {}
+
+    def submit(self, draft: Draft) -> None:
+        self.waiting.append(draft)
+        if not self._work.is_set():
+            self._work.set()
+            self.idle.clear()
+
+    async def run(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(SUSPECT_RETRY_SECONDS if self._suspects else None):
+                    await self._work.wait()
+            except TimeoutError:
+                await self._clear_doubt()
+                continue
+            await asyncio.sleep(0)  # what this turn of the event loop still submits joins the batch
+            waiting = self.waiting
+            batch = [waiting.popleft() for _ in range(min(len(waiting), self._batch))]
+            if await self._flush(batch) and self._suspects:
+                await self._clear_doubt()
+            if not waiting:
+                self._work.clear()
+                self.idle.set()
+
+    async def _flush(self, batch: list[Draft]) -> bool:
+        """Commit `batch` and settle every draft of it; True when nothing is left in doubt."""
+        commit = Commit(self._store, self._heads, batch)
+        error: ServiceError = Unavailable("The service is stopping.", retry_after=1.0)
+        try:
+            await commit.run()
+        except Uncertain as doubt:
+            error = doubt.error
+        except Unavailable as refusal:
+            error = refusal
+        except Exception:
+            log.exception("a commit failed", size=len(batch))
+            error = InternalError("The message could not be stored; the fault was logged.")
+        finally:
+            self._settle(commit, error)
+        return not commit.remaining
+
+    def _settle(self, commit: Commit, error: ServiceError) -> None:
+        if commit.committed:
+            try:
+                self._on_commit(commit.committed)
+            except Exception:
+                log.exception("durable entries could not be handed on", size=len(commit.committed))
+        for draft, refusal in commit.refused:
+            draft.settle(draft, refusal, False)
+        for draft in commit.remaining:
+            self._heads.forget(draft.conversation.id)
+            self._suspects[draft.conversation.id] = draft.conversation.participants
+            draft.settle(draft, error, False)
+
+    async def _clear_doubt(self) -> None:
+        """After a failure nobody knows what was stored: find out, and tell."""
+        suspects = self._suspects
+        try:
+            heads = await self._store.heads(suspects)
+        except Unavailable:
+            return
+        self._suspects = {}
+        self._on_doubt(
+            [
+                Announcement(conversation, *suspects[conversation], head.seq)
+                for conversation, head in heads.items()
+            ]
+        )

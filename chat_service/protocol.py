@@ -1,0 +1,214 @@
+"""The WebSocket protocol: every frame, close code and limit that client and server share.
+
+Frames are JSON text; the field `type` names the struct. Clients send `ClientOp`, the server sends
+`ServerEvent`. Times are RFC 3339 in UTC. It knows neither transport nor storage.
+"""
+
+from datetime import datetime
+from enum import IntEnum
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+Reference = Annotated[str, Meta(max_length=64, description="repeated in the answer")]
+Seq = Annotated[int, Meta(ge=0, le=2**53 - 1, description="position in a conversation, from 1")]
+ConversationId = Annotated[str, Meta(max_length=64, description="id of a conversation")]
+
+
+class CloseCode(IntEnum):
+    """RFC 6455 codes, and ours: 4000-4499 reconnect, 4500-4999 do not."""
+
+    GOING_AWAY = 1001
+    TOO_BIG = 1009
+    RESTART = 1012
+    TRY_AGAIN = 1013
+    SLOW_CONSUMER = 4001
+    TOKEN_EXPIRED = 4002
+    AUTH_TIMEOUT = 4003
+    UNAUTHORIZED = 4501
+    SESSION_REVOKED = 4502
+    PROTOCOL_VIOLATION = 4503
+    TOO_MANY_CONNECTIONS = 4504
+
+
+class _Op(Struct, frozen=True, tag_field="type", forbid_unknown_fields=True, gc=False):
+    pass
+
+
+class Auth(_Op, frozen=True, tag="auth"):
+    """Authenticate, as the first frame; later replace the token by one of the same session."""
+
+    token: Annotated[str, Meta(max_length=8192)]
+    id: Reference | None = None
+
+
+class Send(_Op, frozen=True, tag="send"):
+    """Send `text` to an employee. `id` names it for ever: the same again changes nothing."""
+
+    id: UUID
+    to: str
+    text: str
+    sent_at: datetime | None = None
+
+
+class Typing(_Op, frozen=True, tag="typing"):
+    """The caller types to an employee, or stopped. Repeat it every 3 s while it goes on."""
+
+    to: str
+    active: bool
+    id: Reference | None = None
+
+
+class Resume(_Op, frozen=True, tag="resume"):
+    """Ask for everything after these cursors; a cursor of 0 is the beginning."""
+
+    cursors: dict[ConversationId, Seq]
+    id: Reference | None = None
+
+
+class Ping(_Op, frozen=True, tag="ping"):
+    id: Reference | None = None
+
+
+ClientOp = Auth | Send | Typing | Resume | Ping
+
+
+class _Event(Struct, frozen=True, tag_field="type", gc=False):
+    pass
+
+
+class Limits(Struct, frozen=True):
+    """Bounds that a client should keep: characters, bytes, conversations."""
+
+    text: int
+    frame_bytes: int
+    in_flight: int
+    resume_conversations: int
+
+
+class Welcome(_Event, frozen=True, tag="welcome"):
+    """The socket is authenticated: everything committed from now on will be sent."""
+
+    connection: str
+    employee: str
+    server_time: datetime
+    token_expires_at: datetime
+    limits: Limits
+
+
+class Ack(_Event, frozen=True, tag="ack", omit_defaults=True):
+    """Done. For a `send`: stored durably, at this position."""
+
+    id: UUID | str | None = None
+    conversation: str | UnsetType = UNSET
+    seq: int | UnsetType = UNSET
+    timestamp: datetime | UnsetType = UNSET
+
+
+class Message(_Event, frozen=True, tag="message", omit_defaults=True):
+    """A message; `timestamp` is when it was stored, `sent_at` what the sender's clock said."""
+
+    conversation: str
+    seq: int
+    id: UUID
+    sender: str
+    participants: tuple[str, str]
+    text: str
+    timestamp: datetime
+    sent_at: datetime | UnsetType = UNSET
+
+
+class TypingEvent(_Event, frozen=True, tag="typing"):
+    """`sender` types, or stopped; forget it after 6 s without a repeat."""
+
+    conversation: str
+    sender: str
+    active: bool
+
+
+class ResumedConversation(Struct, frozen=True):
+    """`head` is the last position; `complete` is false where entries up to it were not all sent:
+    fetch them as history."""
+
+    head: int
+    complete: bool
+
+
+class Resumed(_Event, frozen=True, tag="resumed", omit_defaults=True):
+    """The end of a resume. Live events follow."""
+
+    conversations: dict[str, ResumedConversation]
+    id: str | None = None
+
+
+class Resync(_Event, frozen=True, tag="resync"):
+    """Events may have been missed: send a resume with your cursors now."""
+
+    reason: str
+
+
+class GoingAway(_Event, frozen=True, tag="going_away"):
+    """This instance stops: reconnect after this wait."""
+
+    reconnect_after_ms: int
+
+
+class TokenExpiring(_Event, frozen=True, tag="token_expiring"):
+    """Replace the token with an `auth` op; at this time the socket is closed (4002)."""
+
+    expires_at: datetime
+
+
+class Pong(_Event, frozen=True, tag="pong", omit_defaults=True):
+    id: str | None = None
+
+
+class Error(_Event, frozen=True, tag="error", omit_defaults=True):
+    """The op was refused; `code` is one of the codes of the REST API's problems."""
+
+    code: str
+    detail: str
+    id: UUID | str | None = None
+    retry_after_ms: int | UnsetType = UNSET
+
+
+ServerEvent = (
+    Welcome
+    | Ack
+    | Message
+    | TypingEvent
+    | Resumed
+    | Resync
+    | GoingAway
+    | TokenExpiring
+    | Pong
+    | Error
+)
+
+ops = msgspec.json.Decoder(ClientOp)
+"""Decodes a client's frame."""
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(event: ServerEvent) -> bytes:
+    """`event` as JSON."""
+    return _encoder.encode(event)
+
+
+class _Referenced(Struct):
+    id: str | None = None
+
+
+_referenced = msgspec.json.Decoder(_Referenced)
+
+
+def reference(data: bytes) -> str | None:
+    """The `id` of a frame that did not decode, where it has one: the error repeats it."""
+    try:
+        found = _referenced.decode(data).id
+    except (ValueError, RecursionError):
+        return None
+    return found if found is not None and len(found) <= 64 else None

@@ -1,0 +1,221 @@
+"""One authenticated socket's ops, in their order: decode, call inward, answer errors.
+
+A send is only queued here, and its answer comes from the commit, so one sender's messages keep
+their order and a socket's next op does not wait for the database.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import assert_never, cast
+from uuid import UUID
+
+from aiohttp import WSMsgType, web
+from msgspec import UNSET, Struct
+
+from chat_service import protocol
+from chat_service.connection import Bounds, Connection
+from chat_service.delivery import Delivery
+from chat_service.entries import Draft, Entry
+from chat_service.fanout import FanOut
+from chat_service.hub import Hub
+from chat_service.message_log import MessageLog
+from chat_service.messaging import Messaging
+from chat_service.protocol import Ack, CloseCode, Error, Limits, Pong, Resumed, Welcome
+from chat_service.resume import Resumption
+from chat_service.settings import ChatSettings
+from shared.decoding import decode
+from shared.errors import Forbidden, InternalError, ServiceError
+from shared.logs import get_logger
+from shared.problems import retry_after_ms
+from shared.tokens import TokenVerifier
+
+log = get_logger("session")
+
+EXPIRY_WARNING_SECONDS = 60
+CATCH_UP_SECONDS = 60.0
+"""A peer that takes longer to read what it missed is cut off."""
+
+
+class Services(Struct, frozen=True):
+    """What sessions call inward."""
+
+    settings: ChatSettings
+    bounds: Bounds
+    limits: Limits
+    verifier: TokenVerifier
+    hub: Hub
+    fanout: FanOut
+    log: MessageLog
+    delivery: Delivery
+    messaging: Messaging
+    resumption: Resumption
+
+
+def error_event(error: ServiceError, id: UUID | str | None) -> Error:
+    """A service error as the protocol tells of it."""
+    wait = error.retry_after
+    return Error(
+        code=error.code,
+        detail=error.detail,
+        id=id,
+        retry_after_ms=UNSET if wait is None else retry_after_ms(wait),
+    )
+
+
+class Session:
+    """From welcome to close."""
+
+    def __init__(
+        self, ws: web.WebSocketResponse, connection: Connection, services: Services
+    ) -> None:
+        self._ws = ws
+        self._connection = connection
+        self._services = services
+        self._employee = connection.employee
+        self._expiry: asyncio.TimerHandle | None = None
+        self._closing: asyncio.Task[bool] | None = None
+
+    async def run(self) -> None:
+        """Returns when the socket is closed, by whomever. The connection is in the hub already."""
+        fanout = self._services.fanout
+        attached = asyncio.ensure_future(fanout.attach(self._employee))
+        try:
+            await attached
+            self._welcome()
+            await self._read()
+        finally:
+            fanout.detach(self._employee)
+            if self._expiry is not None:
+                self._expiry.cancel()
+            if self._closing is not None:
+                await self._closing
+
+    def _welcome(self) -> None:
+        claims = self._connection.claims
+        self._connection.send(
+            Welcome(
+                connection=self._connection.id,
+                employee=self._employee,
+                server_time=datetime.now(UTC),
+                token_expires_at=datetime.fromtimestamp(claims.exp, UTC),
+                limits=self._services.limits,
+            )
+        )
+        self._connection.release({})
+        self._watch_expiry()
+
+    async def _read(self) -> None:
+        ws = self._ws
+        while True:
+            message = await ws.receive()
+            if message.type is WSMsgType.TEXT:
+                await self._take(cast(bytes, message.data))
+            elif message.type is WSMsgType.BINARY:
+                await ws.close(code=CloseCode.PROTOCOL_VIOLATION, message=b"text frames only")
+            else:
+                return
+
+    async def _take(self, data: bytes) -> None:
+        op: protocol.ClientOp | None = None
+        try:
+            op = decode(protocol.ops, data)
+            match op:
+                case protocol.Send():
+                    await self._send(op)
+                case protocol.Typing():
+                    await self._typing(op)
+                case protocol.Resume():
+                    await self._resume(op)
+                case protocol.Ping():
+                    self._connection.send(Pong(op.id))
+                case protocol.Auth():
+                    await self._replace_token(op)
+                case _:
+                    assert_never(op)
+        except ServiceError as error:
+            id = protocol.reference(data) if op is None else op.id
+            self._connection.send(error_event(error, id))
+        except Exception:
+            log.exception("an op failed", connection=self._connection.id)
+            id = None if op is None else op.id
+            self._connection.send(error_event(InternalError("The fault was logged."), id))
+
+    async def _send(self, op: protocol.Send) -> None:
+        connection = self._connection
+        messaging = self._services.messaging
+        conversation = messaging.conversations.known(self._employee, op.to)
+        if conversation is None:
+            conversation = await messaging.conversations.open(
+                self._employee, op.to, connection.token
+            )
+        if connection.full:
+            await connection.room()
+        draft = Draft(
+            conversation, op.id, self._employee, op.text, op.sent_at, self._answer, connection
+        )
+        messaging.submit(draft)
+        connection.began()
+
+    def _answer(self, draft: Draft, outcome: Entry | ServiceError, repeated: bool) -> None:
+        self._connection.ended()
+        if isinstance(outcome, Entry):
+            ack = Ack(outcome.id, outcome.conversation, outcome.seq, outcome.timestamp)
+            self._connection.send(ack)
+        else:
+            self._connection.send(error_event(outcome, draft.id))
+
+    async def _typing(self, op: protocol.Typing) -> None:
+        conversations = self._services.messaging.conversations
+        conversation = await conversations.find(self._employee, op.to)
+        if conversation is not None:  # nobody can see somebody type who never wrote to them
+            self._services.delivery.typing(self._employee, conversation, active=op.active)
+
+    async def _resume(self, op: protocol.Resume) -> None:
+        connection = self._connection
+        connection.hold()
+        covered: dict[str, int] = {}
+        try:
+            await connection.quiet()
+            missed = await self._services.resumption.catch_up(self._employee, op.cursors)
+            async with asyncio.timeout(CATCH_UP_SECONDS):
+                for message in missed.messages:
+                    await self._ws.send_frame(protocol.encode(message), WSMsgType.TEXT)
+            connection.send(Resumed(missed.conversations, op.id))
+            covered = missed.covered
+        except (TimeoutError, ConnectionError):
+            connection.abort(CloseCode.SLOW_CONSUMER)
+        finally:
+            connection.release(covered, self._services.delivery.sequencer.position)
+
+    async def _replace_token(self, op: protocol.Auth) -> None:
+        verifier = self._services.verifier
+        claims = verifier.cached(op.token) or await verifier.verify(op.token)
+        present = self._connection.claims
+        if (claims.sub, claims.sid) != (present.sub, present.sid):
+            raise Forbidden("A socket's token can be replaced only by one of the same session.")
+        self._connection.claims = claims
+        self._connection.token = op.token
+        self._watch_expiry()
+        self._connection.send(Ack(op.id))
+
+    def _watch_expiry(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+        left = self._connection.claims.exp - time.time()
+        loop = asyncio.get_running_loop()
+        if left > EXPIRY_WARNING_SECONDS:
+            self._expiry = loop.call_later(left - EXPIRY_WARNING_SECONDS, self._warn_of_expiry)
+        else:
+            self._warn_of_expiry()
+
+    def _warn_of_expiry(self) -> None:
+        expires = self._connection.claims.exp
+        self._connection.send(protocol.TokenExpiring(datetime.fromtimestamp(expires, UTC)))
+        loop = asyncio.get_running_loop()
+        self._expiry = loop.call_later(max(0.0, expires - time.time()), self._expire)
+
+    def _expire(self) -> None:
+        self._closing = asyncio.create_task(
+            self._ws.close(code=CloseCode.TOKEN_EXPIRED, message=b"token expired", drain=False)
+        )

@@ -1,0 +1,135 @@
+"""The WebSocket endpoint: who may connect, and how a socket ends; between that is `session.py`'s.
+
+It must never know MongoDB or RabbitMQ.
+"""
+
+import asyncio
+from typing import cast
+
+from aiohttp import WSMsgType, web
+
+from chat_service import protocol
+from chat_service.connection import Connection
+from chat_service.hub import TooManyConnections
+from chat_service.protocol import CloseCode, encode
+from chat_service.session import Services, Session, error_event
+from shared.decoding import decode
+from shared.endpoints import authenticate, bearer
+from shared.errors import ForeignOrigin, ServiceError, Unauthorized, Unavailable
+from shared.logs import get_logger
+from shared.tokens import Claims
+
+log = get_logger("socket")
+
+DRAIN_SPREAD_SECONDS = 5.0
+"""Sockets of an instance that stops are asked to come back spread over this time."""
+
+
+class Sockets:
+    """The sockets of this instance."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._open: set[web.WebSocketResponse] = set()
+        self.draining = False
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """`GET /ws`. Raises a `ServiceError` only before the upgrade."""
+        settings = self._services.settings
+        self._check_origin(request)
+        if self.draining:
+            raise Unavailable("This instance is stopping.", retry_after=1.0)
+        token = bearer(request)
+        claims = None if token is None else await authenticate(request)
+        ws = web.WebSocketResponse(
+            heartbeat=settings.heartbeat_seconds,
+            max_msg_size=settings.max_frame_bytes,
+            compress=False,
+            decode_text=False,
+        )
+        await ws.prepare(request)
+        self._open.add(ws)
+        try:
+            if token is None:
+                token, claims = await self._first_op(ws)
+            if token is not None and claims is not None:
+                await self._serve(request, ws, token, claims)
+        finally:
+            self._open.discard(ws)
+        return ws
+
+    async def check(self) -> str | None:
+        """For readiness: None unless this instance is stopping."""
+        return "this instance is stopping" if self.draining else None
+
+    async def drain(self) -> None:
+        """Say goodbye to every socket, answer what was sent, then close them all."""
+        self.draining = True
+        connections = list(self._services.hub)
+        for number, connection in enumerate(connections):
+            wait = DRAIN_SPREAD_SECONDS * number / len(connections)
+            connection.send(protocol.GoingAway(round(wait * 1000)))
+        await self._services.log.drained()
+        await asyncio.gather(
+            *(
+                ws.close(code=CloseCode.RESTART, message=b"this instance stops", drain=False)
+                for ws in list(self._open)
+            ),
+            return_exceptions=True,
+        )
+
+    def _check_origin(self, request: web.Request) -> None:
+        """CORS does not protect WebSockets; a page of a foreign origin must not use ours."""
+        origin = request.headers.get("Origin")
+        allowed = (*self._services.settings.cors_origins, f"{request.scheme}://{request.host}")
+        if origin is not None and origin not in allowed:
+            raise ForeignOrigin(f"Pages of {origin[:200]} may not connect here.")
+
+    async def _first_op(self, ws: web.WebSocketResponse) -> tuple[str | None, Claims | None]:
+        try:
+            async with asyncio.timeout(self._services.settings.auth_seconds):
+                message = await ws.receive()
+        except TimeoutError:
+            await ws.close(code=CloseCode.AUTH_TIMEOUT, message=b"no auth op in time", drain=False)
+            return None, None
+        if message.type is WSMsgType.BINARY:
+            await ws.close(code=CloseCode.PROTOCOL_VIOLATION, message=b"text frames only")
+        if message.type is not WSMsgType.TEXT:
+            return None, None
+        data = cast(bytes, message.data)
+        try:
+            op = decode(protocol.ops, data)
+            if not isinstance(op, protocol.Auth):
+                raise Unauthorized("The first op must be auth.")
+            verifier = self._services.verifier
+            claims = verifier.cached(op.token) or await verifier.verify(op.token)
+        except ServiceError as error:
+            code = CloseCode.TRY_AGAIN if error.status == 503 else CloseCode.UNAUTHORIZED
+            await self._refuse(ws, error, protocol.reference(data), code)
+            return None, None
+        return op.token, claims
+
+    async def _serve(
+        self, request: web.Request, ws: web.WebSocketResponse, token: str, claims: Claims
+    ) -> None:
+        services = self._services
+        transport = request.transport
+        if transport is None:
+            return
+        connection = Connection(transport, claims, token, services.bounds)
+        try:
+            services.hub.attach(connection)
+        except TooManyConnections as error:
+            code = CloseCode.TRY_AGAIN if error.retry_after else CloseCode.TOO_MANY_CONNECTIONS
+            await self._refuse(ws, error, None, code)
+            return
+        try:
+            await Session(ws, connection, services).run()
+        finally:
+            services.hub.detach(connection)
+
+    async def _refuse(
+        self, ws: web.WebSocketResponse, error: ServiceError, id: str | None, code: CloseCode
+    ) -> None:
+        await ws.send_frame(encode(error_event(error, id)), WSMsgType.TEXT)
+        await ws.close(code=code, message=error.code.encode(), drain=False)

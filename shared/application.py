@@ -1,0 +1,97 @@
+"""Assembly that both services share: operational endpoints, middleware, start and stop."""
+
+import gc
+from collections.abc import Iterable
+
+import uvloop
+from aiohttp import web
+
+from shared.docs import documentation
+from shared.endpoints import Endpoint, register
+from shared.health import HEALTH, Health, Liveness, Readiness, healthz, readyz
+from shared.logs import configure, get_logger
+from shared.metrics import METRICS, HttpMetrics
+from shared.requests import edge
+from shared.settings import Settings
+
+log = get_logger("application")
+
+
+def assemble(
+    settings: Settings,
+    *,
+    title: str,
+    description: str,
+    endpoints: Iterable[Endpoint],
+    health: Health,
+    metrics: HttpMetrics,
+) -> web.Application:
+    """An application with `endpoints`, their documentation, health checks and metrics."""
+    app = web.Application(middlewares=[edge], client_max_size=settings.max_body_bytes)
+    app[HEALTH] = health
+    app[METRICS] = metrics
+    every = (*endpoints, *_operational())
+    register(app, every, settings.cors_origins)
+    documentation(app, title=title, description=description, endpoints=every)
+    if not settings.rate_limits:
+        log.warning("RATE_LIMITS=off: no rate limit of this service holds")
+    return app
+
+
+def run(app: web.Application, settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    gc.freeze()
+    web.run_app(
+        app,
+        host=settings.host,
+        port=settings.port,
+        shutdown_timeout=settings.shutdown_seconds,
+        access_log=None,
+        print=_announce,
+        handler_cancellation=False,
+        loop=uvloop.new_event_loop(),  # run_app closes it
+    )
+
+
+def prepare_process(settings: Settings) -> None:
+    """What a process does once, before anything logs."""
+    configure(settings.log_format, settings.log_level)
+
+
+def _announce(message: str) -> None:
+    for line in message.splitlines():
+        if "http" in line:
+            log.info("listening", address=line.strip("= ").split()[-1])
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    return request.app[METRICS].exposition()
+
+
+def _operational() -> tuple[Endpoint, ...]:
+    return (
+        Endpoint(
+            method="GET",
+            path="/healthz",
+            handler=healthz,
+            summary="This process answers",
+            replies={200: Liveness},
+            public=True,
+        ),
+        Endpoint(
+            method="GET",
+            path="/readyz",
+            handler=readyz,
+            summary="The service and what it depends on are ready",
+            replies={200: Readiness, 503: Readiness},
+            public=True,
+        ),
+        Endpoint(
+            method="GET",
+            path="/metrics",
+            handler=_metrics,
+            summary="Prometheus metrics",
+            replies={200: str},
+            public=True,
+        ),
+    )

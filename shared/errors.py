@@ -1,0 +1,155 @@
+"""The errors a client can be told of, each with its stable code; the same over HTTP and WebSocket.
+
+Raise one where the fact is known. Do not raise one for a fault of our own: an unexpected exception
+is logged and becomes `internal_error`, and tells the client nothing.
+"""
+
+from typing import ClassVar
+
+from msgspec import Struct
+
+
+class FieldProblem(Struct, frozen=True):
+    """One thing wrong with the input: `path` is a JSONPath such as `$.message.text`."""
+
+    path: str
+    detail: str
+
+
+class ServiceError(Exception):
+    """An answer that is not what the client asked for.
+
+    `code` is stable and for programs, `detail` is a sentence for people, `retry_after` is in
+    seconds: how long a client should wait before it sends the same again.
+    """
+
+    code: ClassVar[str]
+    status: ClassVar[int]
+    title: ClassVar[str]
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        problems: tuple[FieldProblem, ...] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.problems = problems
+        self.retry_after = retry_after
+
+
+class InvalidInput(ServiceError):
+    code = "invalid_input"
+    status = 422
+    title = "The input is not valid"
+
+
+class MalformedBody(ServiceError):
+    code = "malformed_body"
+    status = 400
+    title = "The body is not JSON"
+
+
+class BodyTooLarge(ServiceError):
+    code = "body_too_large"
+    status = 413
+    title = "The body is too large"
+
+
+class UnsupportedMediaType(ServiceError):
+    code = "unsupported_media_type"
+    status = 415
+    title = "The body must be application/json"
+
+
+class Unauthorized(ServiceError):
+    code = "unauthorized"
+    status = 401
+    title = "A valid access token is needed"
+
+
+class InvalidCredentials(ServiceError):
+    code = "invalid_credentials"
+    status = 401
+    title = "The credentials are not valid"
+
+
+class Forbidden(ServiceError):
+    code = "forbidden"
+    status = 403
+    title = "This is not allowed"
+
+
+class SenderMismatch(ServiceError):
+    code = "sender_mismatch"
+    status = 403
+    title = "The sender must be the caller"
+
+
+class NotParticipant(ServiceError):
+    code = "not_participant"
+    status = 403
+    title = "The caller does not take part in this conversation"
+
+
+class ForeignOrigin(ServiceError):
+    code = "foreign_origin"
+    status = 403
+    title = "This origin may not connect"
+
+
+class NotFound(ServiceError):
+    code = "not_found"
+    status = 404
+    title = "There is nothing here"
+
+
+class UnknownEmployee(ServiceError):
+    code = "unknown_employee"
+    status = 404
+    title = "There is no such employee"
+
+
+class MethodNotAllowed(ServiceError):
+    code = "method_not_allowed"
+    status = 405
+    title = "The method is not allowed here"
+
+
+class EmailTaken(ServiceError):
+    code = "email_taken"
+    status = 409
+    title = "An employee with this email exists"
+
+
+class IdConflict(ServiceError):
+    code = "id_conflict"
+    status = 409
+    title = "The id names something else already"
+
+
+class RateLimited(ServiceError):
+    code = "rate_limited"
+    status = 429
+    title = "Too many requests"
+
+
+class InternalError(ServiceError):
+    code = "internal_error"
+    status = 500
+    title = "Something went wrong on our side"
+
+
+class Unavailable(ServiceError):
+    """A dependency is down or busy; nothing was acknowledged and the same may be sent again."""
+
+    code = "unavailable"
+    status = 503
+    title = "The service cannot do this right now"
+
+
+def error_types() -> list[type[ServiceError]]:
+    """Every kind of error, in order of status, for documentation."""
+    return sorted(ServiceError.__subclasses__(), key=lambda kind: (kind.status, kind.code))

@@ -1,0 +1,68 @@
+"""Structured logs: JSON lines for machines, a console for people. Never log a body or a header."""
+
+import json
+import logging
+import sys
+from typing import TextIO
+
+import msgspec
+import structlog
+
+
+def configure(log_format: str, level: str, stream: TextIO = sys.stdout) -> None:
+    """Send our logs and those of every library to `stream`, as "json" or "console"."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.format_exc_info if log_format == "json" else _pass,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer(serializer=_json)
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=stream.isatty())
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for chatty in ("aiormq", "aio_pika", "pymongo"):
+        logging.getLogger(chatty).setLevel("ERROR")
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared[:4],
+            structlog.processors.format_exc_info if log_format == "json" else _pass,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger whose keyword arguments become fields: `log.info("login", employee=email)`."""
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger
+
+
+def _json(event: object, **_: object) -> str:
+    try:
+        return msgspec.json.encode(event, enc_hook=str).decode()
+    except (ValueError, TypeError, OverflowError):  # lone surrogates, huge numbers: lose no line
+        return json.dumps(event, default=str, skipkeys=True)
+
+
+def _pass(
+    _logger: object, _name: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    return event

@@ -1,0 +1,128 @@
+"""The connection to MongoDB: waits for its server, says what is missing, maps its failures."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
+from pymongo.errors import (
+    ConnectionFailure,
+    DocumentTooLarge,
+    ExecutionTimeout,
+    NetworkTimeout,
+    PyMongoError,
+    WaitQueueTimeoutError,
+)
+
+from shared.errors import Unavailable
+from shared.logs import get_logger
+
+log = get_logger("mongodb")
+
+Document = dict[str, Any]
+Database = AsyncIOMotorDatabase[Document]
+Prepare = Callable[[Database], Awaitable[None]]
+
+RETRY_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0)
+
+
+class NoReplicaSet(Exception):
+    """The server runs alone: no transactions, no majority."""
+
+
+class Mongo:
+    """One database on one client.
+
+    `run` connects, checks that the server is part of a replica set, and calls `prepare` (indexes,
+    migrations; repeatable) until all of it worked. After that the driver heals by itself.
+    """
+
+    def __init__(self, url: str, database: str, prepare: Prepare) -> None:
+        self.client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+            url,
+            tz_aware=True,
+            uuidRepresentation="standard",
+            serverSelectionTimeoutMS=3000,
+            connectTimeoutMS=3000,
+            socketTimeoutMS=10_000,
+            heartbeatFrequencyMS=2000,
+            w="majority",
+            journal=True,
+            readConcernLevel="majority",
+        )
+        self.database: Database = self.client[database]
+        self._prepare = prepare
+        self._waiting_for: str | None = "not connected yet"
+
+    async def run(self) -> None:
+        """Returns once the database is ready for use; cancel it to give up."""
+        attempt = 0
+        while True:
+            try:
+                await self._connect()
+            except (PyMongoError, NoReplicaSet) as error:
+                self._waiting_for = _short(error)
+                if attempt % 10 == 0:
+                    log.warning("waiting for MongoDB", reason=self._waiting_for)
+                await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+                attempt += 1
+            else:
+                self._waiting_for = None
+                log.info("MongoDB is ready", database=self.database.name)
+                return
+
+    def ready_database(self) -> Database:
+        """The database with its indexes. Raises `Unavailable` at once while `run` is not through:
+        before that nothing keeps unique what has to be."""
+        if self._waiting_for is not None:
+            raise Unavailable("The database is not ready yet; nothing was stored.", retry_after=1.0)
+        return self.database
+
+    async def check(self) -> str | None:
+        """For readiness: None when a primary answers."""
+        if self._waiting_for is not None:
+            return self._waiting_for
+        try:
+            await self.database.command("ping")
+        except PyMongoError as error:
+            return _short(error)
+        return None
+
+    def close(self) -> None:
+        self.client.close()
+
+    async def _connect(self) -> None:
+        hello = await self.client.admin.command("hello")
+        if "setName" not in hello and hello.get("msg") != "isdbgrid":
+            raise NoReplicaSet(
+                "this MongoDB is no replica set, and edits need transactions: start mongod with"
+                " --replSet rs0 and run rs.initiate() once in mongosh (one member is enough)"
+            )
+        await self._prepare(self.database)
+
+
+@contextmanager
+def reachable() -> Iterator[None]:
+    """Turn "the database could not do it now" into `Unavailable`; other errors pass."""
+    try:
+        yield
+    except (ConnectionFailure, ExecutionTimeout, NetworkTimeout, WaitQueueTimeoutError) as error:
+        raise unavailable(error) from error
+    except DocumentTooLarge:
+        raise
+    except PyMongoError as error:
+        if error.has_error_label("RetryableWriteError") or error.has_error_label(
+            "TransientTransactionError"
+        ):
+            raise unavailable(error) from error
+        raise
+
+
+def unavailable(error: Exception) -> Unavailable:
+    log.warning("MongoDB is unavailable", reason=_short(error))
+    return Unavailable("The database cannot be reached; nothing was stored.", retry_after=1.0)
+
+
+def _short(error: Exception) -> str:
+    return str(error).split(", Timeout:")[0][:300]

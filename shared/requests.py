@@ -1,0 +1,120 @@
+"""The outermost middleware: request id, errors to replies, access log, metrics, safe headers."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+import structlog
+from aiohttp import web
+
+from shared import problems
+from shared.errors import (
+    BodyTooLarge,
+    Forbidden,
+    InternalError,
+    InvalidInput,
+    MethodNotAllowed,
+    NotFound,
+    ServiceError,
+)
+from shared.logs import get_logger
+from shared.metrics import METRICS
+
+log = get_logger("http")
+
+REQUEST_ID = web.RequestKey("request_id", str)
+
+_ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_LOGGED_PATH = 256
+"""Characters of a path that are logged."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every request with an id, every failure with a problem, and write it down once."""
+    started = time.perf_counter()
+    request_id = request.headers.get("X-Request-ID", "")
+    if not _ACCEPTED_ID.fullmatch(request_id):
+        request_id = uuid4().hex
+    request[REQUEST_ID] = request_id
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+    try:
+        response = await handler(request)
+    except ServiceError as error:
+        response = problems.reply(error, request_id)
+    except web.HTTPException as error:
+        response = _from_aiohttp(error, request_id)
+    except Exception:
+        log.exception("unhandled error", method=request.method, path=_path(request))
+        response = problems.reply(
+            InternalError("The fault was logged; quote the request id."), request_id
+        )
+    finally:
+        structlog.contextvars.unbind_contextvars("request_id")
+    if not response.prepared:
+        response.headers["X-Request-ID"] = request_id
+        _protect(response)
+    _account(request, response.status, time.perf_counter() - started, request_id)
+    return response
+
+
+def _from_aiohttp(error: web.HTTPException, request_id: str) -> web.StreamResponse:
+    if error.status < 400:
+        return error
+    mapped: ServiceError
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        mapped = MethodNotAllowed(f"Allowed here: {allowed}.")
+        response = problems.reply(mapped, request_id)
+        response.headers["Allow"] = allowed
+        return response
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        mapped = BodyTooLarge("The body is above this service's limit.")
+    elif error.status == 403:
+        mapped = Forbidden("This origin, method or header is not allowed here.")
+    elif error.status == 404:
+        mapped = NotFound("No such path.")
+    elif error.status >= 500:
+        mapped = InternalError("The fault was logged; quote the request id.")
+        log.error("error reply", status=error.status, reason=error.reason, request_id=request_id)
+    else:
+        mapped = InvalidInput(f"{error.reason}.")
+    return problems.reply(mapped, request_id)
+
+
+def _protect(response: web.StreamResponse) -> None:
+    """Headers that are right for every reply that does not say otherwise."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.add("Vary", "Origin")  # aiohttp-cors answers an origin with itself
+
+
+def _account(request: web.Request, status: int, seconds: float, request_id: str) -> None:
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else "unmatched"
+    method = request.method if request.method in _METHODS else "OTHER"
+    metrics = request.app[METRICS]
+    metrics.requests.labels(method, route, str(status)).inc()
+    if status != 101:  # a WebSocket's time is its life, not a latency
+        metrics.latency.labels(method, route).observe(seconds)
+    if route not in _QUIET:
+        log.info(
+            "request",
+            request_id=request_id,
+            method=request.method,
+            path=_path(request),
+            status=status,
+            ms=round(seconds * 1000, 2),
+            remote=request.remote,
+        )
+
+
+def _path(request: web.Request) -> str:
+    """The path still percent-encoded, so that nothing in it can forge a line of the log."""
+    return request.rel_url.raw_path[:_LOGGED_PATH]

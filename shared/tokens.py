@@ -1,0 +1,110 @@
+"""Access tokens: what they say, and whether to believe them (RFC 7519, RFC 9068, RFC 8725)."""
+
+import time
+from collections import OrderedDict
+from typing import Protocol
+
+import jwt
+import msgspec
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec import Struct
+
+from shared.errors import Unauthorized
+
+ALGORITHM = "EdDSA"
+TOKEN_TYPE = "at+jwt"
+"""RFC 9068, section 2.1."""
+CACHED_TOKENS = 50_000
+
+
+class Claims(Struct, frozen=True):
+    """Who a token speaks for. `email` is the employee's name in conversations; `exp` is in seconds
+    since the epoch; `sid` is the session that issued it."""
+
+    iss: str
+    aud: str
+    sub: str
+    email: str
+    name: str
+    sid: str
+    jti: str
+    iat: int
+    exp: int
+
+
+class KeySource(Protocol):
+    """Where public keys come from: the auth service's own ring, or a JWKS fetched from it."""
+
+    async def find(self, kid: str) -> Ed25519PublicKey | None:
+        """The key of this id, None where there is none. Raises `Unavailable` where nobody knows."""
+
+
+class TokenVerifier:
+    """Checks tokens and remembers the good ones until they expire."""
+
+    def __init__(self, keys: KeySource, issuer: str, audience: str) -> None:
+        self._keys = keys
+        self._issuer = issuer
+        self._audience = audience
+        self._verified: OrderedDict[str, Claims] = OrderedDict()
+
+    def cached(self, token: str) -> Claims | None:
+        """The claims of a token that was verified before and has not expired."""
+        claims = self._verified.get(token)
+        if claims is None:
+            return None
+        if claims.exp <= time.time():
+            del self._verified[token]
+            return None
+        return claims
+
+    async def verify(self, token: str) -> Claims:
+        """The claims of `token`.
+
+        Raises `Unauthorized` where it is not ours, not meant for us, or expired, and `Unavailable`
+        where no key could be had to tell.
+        """
+        key = await self._keys.find(_key_id(token))
+        if key is None:
+            raise Unauthorized("The access token is signed by an unknown key.")
+        try:
+            payload = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                issuer=self._issuer,
+                audience=self._audience,
+                options={
+                    "require": ["exp", "iat", "iss", "aud", "sub", "jti"],
+                    "verify_iat": False,
+                },
+            )
+            claims = msgspec.convert(payload, Claims)
+        except jwt.ExpiredSignatureError:
+            raise Unauthorized("The access token has expired.") from None
+        except (jwt.InvalidTokenError, msgspec.ValidationError):
+            raise Unauthorized("The access token is not valid.") from None
+        self._verified[token] = claims
+        if len(self._verified) > CACHED_TOKENS:
+            self._verified.popitem(last=False)
+        return claims
+
+
+VERIFIER = web.AppKey("verifier", TokenVerifier)
+
+
+def _key_id(token: str) -> str:
+    """The `kid` of a token whose header is one of ours; the algorithm is not the token's choice."""
+    try:
+        header = jwt.get_unverified_header(token)
+    except (jwt.InvalidTokenError, ValueError, RecursionError):
+        raise Unauthorized("The access token is not a JWT.") from None
+    kid = header.get("kid")
+    if (
+        header.get("alg") != ALGORITHM
+        or str(header.get("typ")).lower() != TOKEN_TYPE
+        or not isinstance(kid, str)
+    ):
+        raise Unauthorized("The access token is not one of this system's.")
+    return kid

@@ -1,0 +1,1 @@
+"""Tests against real processes: one auth service, several chat instances, MongoDB, RabbitMQ."""

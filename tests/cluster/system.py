@@ -1,0 +1,225 @@
+"""A whole system of real processes, for tests: start it, use it, hurt it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Mapping
+from itertools import count
+from pathlib import Path
+from urllib.error import URLError
+
+import aiohttp
+from msgspec import Struct
+
+from tests.cluster.client import ChatClient
+from tests.conditions import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+PASSWORD = "correct horse battery"  # noqa: S105
+START_SECONDS = 60.0
+
+
+class Person(Struct, frozen=True):
+    """An employee who signed up and logged in."""
+
+    email: str
+    token: str
+    refresh_token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+class Service:
+    """One process of ours; its port stays the same over restarts."""
+
+    def __init__(
+        self, module: str, name: str, folder: Path, environment: Mapping[str, str]
+    ) -> None:
+        self.name = name
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / f"{name}.log"
+        self._module = module
+        self._environment = {
+            **os.environ,
+            "HOST": "127.0.0.1",
+            "PORT": str(self.port),
+            "LOG_LEVEL": "DEBUG",
+            **environment,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns once it is ready."""
+        self.launch()
+        eventually(self.is_ready, START_SECONDS)
+
+    def launch(self) -> None:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", self._module],
+                cwd=ROOT,
+                env=self._environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def is_ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"{self.name} ended:\n{self.log.read_text()[-3000:]}"
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as reply:
+                return bool(reply.status == 200)
+        except (URLError, OSError):
+            return False
+
+    def failing(self) -> dict[str, str]:
+        """What `/readyz` says is missing."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as reply:
+                return dict(json.load(reply)["failing"])
+        except urllib.error.HTTPError as error:
+            return dict(json.load(error)["failing"])
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit status."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.terminate()
+        return self._process.wait(timeout=60)
+
+    def kill(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+
+class System:
+    """One auth service and chat instances on one MongoDB and one RabbitMQ."""
+
+    def __init__(
+        self,
+        folder: Path,
+        mongo_url: str,
+        amqp_url: str,
+        *,
+        instances: int = 2,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        tag = folder.name[-24:]
+        common = {
+            "MONGO_URL": mongo_url,
+            "AMQP_URL": amqp_url,
+            "RATE_LIMITS": "off",
+            **(settings or {}),
+        }
+        self.auth = Service(
+            "auth_service",
+            "auth",
+            folder,
+            {
+                **common,
+                "MONGO_DATABASE": f"auth_{tag}",
+                "SIGNING_KEYS": str(folder / "keys"),
+                "BCRYPT_COST": "4",
+            },
+        )
+        self.chat_database = f"chat_{tag}"
+        self.chats = [
+            Service(
+                "chat_service",
+                f"chat-{number}",
+                folder,
+                {
+                    **common,
+                    "MONGO_DATABASE": self.chat_database,
+                    "AUTH_URL": self.auth.url,
+                    "INSTANCE_ID": f"chat-{number}-{tag}",
+                },
+            )
+            for number in range(1, instances + 1)
+        ]
+        self._numbers = count(1)
+
+    def start(self) -> None:
+        for service in (self.auth, *self.chats):
+            service.launch()
+        for service in (self.auth, *self.chats):
+            eventually(service.is_ready, START_SECONDS)
+
+    def kill(self) -> None:
+        for service in (*self.chats, self.auth):
+            service.kill()
+
+    def restart_chats(self) -> None:
+        for chat in self.chats:
+            assert chat.stop() == 0
+        for chat in self.chats:
+            chat.start()
+
+    async def person(self, name: str = "ann") -> Person:
+        """A new employee, logged in."""
+        email = f"{name}.{next(self._numbers)}@example.org"
+        async with aiohttp.ClientSession(self.auth.url) as http:
+            body = {"name": name.title(), "email": email, "password": PASSWORD}
+            async with http.post("/employees", json=body) as reply:
+                assert reply.status == 201, await reply.text()
+            login = {"email": email, "password": PASSWORD}
+            async with http.post("/login", json=login) as reply:
+                assert reply.status == 200, await reply.text()
+                tokens = await reply.json()
+        return Person(email, tokens["access_token"], tokens["refresh_token"])
+
+    def connect(self, person: Person, instance: int = 0) -> ChatClient:
+        """A WebSocket of `person` at an instance: `async with system.connect(ann) as client`."""
+        return ChatClient(self.chats[instance].url, person.token)
+
+    async def send(
+        self, sender: Person, to: Person, text: str, *, id: str | None = None, instance: int = 0
+    ) -> tuple[int, dict[str, object]]:
+        """`PUT /messages`: the status and the body."""
+        message = {"sender": sender.email, "text": text} | ({"id": id} if id else {})
+        body = {"participants": [sender.email, to.email], "message": message}
+        async with aiohttp.ClientSession(self.chats[instance].url) as http:
+            async with http.put("/messages", json=body, headers=sender.headers) as reply:
+                return reply.status, await reply.json()
+
+    async def history(
+        self, reader: Person, other: Person, *, instance: int = 0, page: int = 200
+    ) -> list[dict[str, object]]:
+        """The whole history, read page by page."""
+        messages: list[dict[str, object]] = []
+        async with aiohttp.ClientSession(self.chats[instance].url) as http:
+            while True:
+                body = {
+                    "participants": [reader.email, other.email],
+                    "after": messages[-1]["seq"] if messages else 0,
+                    "limit": page,
+                }
+                async with http.post("/messages", json=body, headers=reader.headers) as reply:
+                    assert reply.status == 200, await reply.text()
+                    history = await reply.json()
+                messages += history["messages"]
+                if not history["has_more"]:
+                    return messages
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
