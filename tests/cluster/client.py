@@ -69,9 +69,10 @@ class ChatClient:
 
     async def said(self, to: str, text: str, id: str | None = None) -> Event:
         """Send a message and wait for its ack (or error)."""
+        seen = len(self.events)
         id = await self.say(to, text, id)
         return await self.wait_for(
-            lambda event: event["type"] in ("ack", "error") and event.get("id") == id
+            lambda event: event["type"] in ("ack", "error") and event.get("id") == id, seen
         )
 
     async def resume(self, cursors: dict[str, int]) -> Event:
@@ -93,11 +94,12 @@ class ChatClient:
             lambda event: event["type"] == kind and fields.items() <= event.items()
         )
 
-    async def wait_for(self, matches: Callable[[Event], bool]) -> Event:
+    async def wait_for(self, matches: Callable[[Event], bool], seen: int = 0) -> Event:
+        """The first event that matches, the first `seen` of all left out."""
         found: list[Event] = []
 
         def present() -> bool:
-            found[:] = [event for event in self.events if matches(event)][:1]
+            found[:] = [event for event in self.events[seen:] if matches(event)][:1]
             return bool(found) or self.close_code is not None
 
         await self.until(present)

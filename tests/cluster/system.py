@@ -19,7 +19,7 @@ from tests.cluster.client import ChatClient
 from tests.conditions import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
-PASSWORD = "correct horse battery"  # noqa: S105
+PASSWORD = "correct horse battery"
 START_SECONDS = 60.0
 
 
@@ -127,6 +127,7 @@ class System:
             "RATE_LIMITS": "off",
             **(settings or {}),
         }
+        self.keys = folder / "keys"
         self.auth = Service(
             "auth_service",
             "auth",
@@ -134,7 +135,7 @@ class System:
             {
                 **common,
                 "MONGO_DATABASE": f"auth_{tag}",
-                "SIGNING_KEYS": str(folder / "keys"),
+                "SIGNING_KEYS": str(self.keys),
                 "BCRYPT_COST": "4",
             },
         )
@@ -194,9 +195,11 @@ class System:
         """`PUT /messages`: the status and the body."""
         message = {"sender": sender.email, "text": text} | ({"id": id} if id else {})
         body = {"participants": [sender.email, to.email], "message": message}
-        async with aiohttp.ClientSession(self.chats[instance].url) as http:
-            async with http.put("/messages", json=body, headers=sender.headers) as reply:
-                return reply.status, await reply.json()
+        async with (
+            aiohttp.ClientSession(self.chats[instance].url) as http,
+            http.put("/messages", json=body, headers=sender.headers) as reply,
+        ):
+            return reply.status, await reply.json()
 
     async def history(
         self, reader: Person, other: Person, *, instance: int = 0, page: int = 200

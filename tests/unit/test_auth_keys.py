@@ -1,0 +1,127 @@
+"""The folder of signing keys: made once, rotated by adding a file, refused where it is unsafe."""
+
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from auth_service.keys import FIRST_KEY, KeyFolderError, load_keys, thumbprint
+from shared.jwks import PublicJwk, from_jwk
+
+
+def pem(encryption: KeySerializationEncryption | None = None) -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption()
+    )
+
+
+def put(folder: Path, name: str, content: bytes, mode: int = 0o600) -> Path:
+    folder.mkdir(exist_ok=True)
+    file = folder / name
+    file.write_bytes(content)
+    file.chmod(mode)
+    return file
+
+
+def test_first_start_makes_one_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "keys"
+    ring = load_keys(folder)
+    (file,) = folder.iterdir()
+    assert file.name == FIRST_KEY
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert [key.kid for key in ring.jwks.keys] == [ring.signing.kid]
+
+
+def test_second_start_finds_the_same_key(tmp_path: Path) -> None:
+    assert load_keys(tmp_path / "keys").jwks == load_keys(tmp_path / "keys").jwks
+
+
+def test_replicas_that_start_at_once_in_an_empty_folder_share_one_key(tmp_path: Path) -> None:
+    replicas = 16
+    together = Barrier(replicas)
+
+    def start() -> str:
+        together.wait()
+        return load_keys(tmp_path / "keys").signing.kid
+
+    with ThreadPoolExecutor(replicas) as pool:
+        kids = {future.result() for future in [pool.submit(start) for _ in range(replicas)]}
+    assert len(kids) == 1
+    assert [file.name for file in (tmp_path / "keys").iterdir()] == [FIRST_KEY]
+
+
+def test_draft_of_a_start_that_crashed_is_no_key(tmp_path: Path) -> None:
+    put(tmp_path, ".draft-0123", b"-----BEGIN PRIV")
+    assert len(load_keys(tmp_path).jwks.keys) == 1
+
+
+async def test_newest_key_signs_and_all_verify(tmp_path: Path) -> None:
+    first = load_keys(tmp_path)
+    put(tmp_path, "20261122T173000Z.pem", pem())
+    put(tmp_path, "20270101T000000Z.pem", pem())
+    put(tmp_path, "20261201T000000Z.pem", pem())
+    ring = load_keys(tmp_path)
+    assert len(ring.jwks.keys) == 4
+    assert ring.signing.kid == ring.jwks.keys[-1].kid
+    (tmp_path / "20270101T000000Z.pem").unlink()
+    assert load_keys(tmp_path).signing.kid == ring.jwks.keys[-2].kid
+    assert await ring.find(first.signing.kid) == first.signing.public
+    assert await ring.find("unknown") is None
+
+
+def test_key_id_is_the_thumbprint_of_rfc_8037() -> None:
+    example = PublicJwk(kid="", x="11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")
+    assert thumbprint(from_jwk(example)) == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o640 | 0o020, 0o666, 0o777, 0o601])
+def test_key_that_others_can_get_at_is_refused(tmp_path: Path, mode: int) -> None:
+    file = put(tmp_path, "20261122T173000Z.pem", pem(), mode)
+    with pytest.raises(KeyFolderError, match=rf"{file} has mode {mode:04o}.*chmod 600"):
+        load_keys(tmp_path)
+
+
+def test_key_of_a_mounted_secret_may_be_read_by_its_group(tmp_path: Path) -> None:
+    put(tmp_path, "20261122T173000Z.pem", pem(), 0o440)
+    assert len(load_keys(tmp_path).jwks.keys) == 1
+
+
+ELLIPTIC = generate_private_key(SECP256R1()).private_bytes(
+    Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+)
+PUBLIC = (
+    Ed25519PrivateKey.generate()
+    .public_key()
+    .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"nonsense", ELLIPTIC, PUBLIC, pem(BestAvailableEncryption(b"secret"))],
+    ids=["empty", "nonsense", "another curve", "a public key", "encrypted"],
+)
+def test_file_that_is_no_ed25519_key_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    put(tmp_path, "20250101T000000Z.pem", pem())
+    file = put(tmp_path, "20261122T173000Z.pem", content)
+    with pytest.raises(KeyFolderError, match=f"{file} is not an unencrypted Ed25519 private key"):
+        load_keys(tmp_path)
+
+
+def test_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    file = put(tmp_path, "keys", b"")
+    with pytest.raises(KeyFolderError, match=f"SIGNING_KEYS: {file} cannot be used"):
+        load_keys(file)
