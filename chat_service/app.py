@@ -88,9 +88,9 @@ async def _start(
     mongo = Mongo(settings.mongo_url, settings.mongo_database, _prepare)
     stack.callback(mongo.close)
     health["mongodb"] = mongo.check
-    store = EntryStore(mongo.database)
+    store = EntryStore(mongo.ready_database)
     directory = Directory(http, settings.auth_url)
-    conversations = Conversations(mongo.database, directory.must_exist)
+    conversations = Conversations(mongo.ready_database, directory.must_exist)
     summaries = Summaries(conversations, settings.summary_seconds)
 
     hub = Hub(settings.max_connections, settings.max_employee_connections)

@@ -14,7 +14,7 @@ from pymongo.errors import DuplicateKeyError
 
 from chat_service.conversation import Conversation, with_other
 from chat_service.entries import Entry
-from shared.mongo import Database, reachable
+from shared.mongo import Collection, Database, reachable
 
 KNOWN = 100_000
 """Conversations that an instance remembers to exist."""
@@ -26,10 +26,15 @@ Exists = Callable[[str, str], Awaitable[None]]
 class Conversations:
     """The conversations that exist."""
 
-    def __init__(self, database: Database, exists: Exists) -> None:
-        self._convos = database["convos"]
+    def __init__(self, ready: Callable[[], Database], exists: Exists) -> None:
+        """`ready` gives the database, or raises `Unavailable` while its indexes are missing."""
+        self._ready = ready
         self._exists = exists
         self._known: OrderedDict[tuple[str, str], Conversation] = OrderedDict()
+
+    @property
+    def _convos(self) -> Collection:
+        return self._ready()["convos"]
 
     @staticmethod
     async def prepare(database: Database) -> None:

@@ -18,7 +18,7 @@ class Directory:
         """Raises `UnknownEmployee`, `Unauthorized` where the token is refused, or `Unavailable`."""
         try:
             async with self._http.get(
-                f"{self._employees}/{quote(email, safe='@')}",
+                f"{self._employees}/{quote(email, safe='')}",
                 headers={"Authorization": f"Bearer {token}"},
                 timeout=aiohttp.ClientTimeout(total=5),
             ) as response:

@@ -4,7 +4,7 @@ Reads see only what a majority has (a rolled-back entry was never there); writes
 majority's journal. Driver types stay in this file.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any
@@ -16,7 +16,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from chat_service.entries import Entry
 from shared.errors import ServiceError
-from shared.mongo import Database, Document, reachable, unavailable
+from shared.mongo import Collection, Database, Document, reachable, unavailable
 
 WRITE_CONCERN = {"w": "majority", "j": True, "wtimeout": 5000}
 DUPLICATE_KEY = 11000
@@ -59,9 +59,13 @@ EMPTY = Head(0, 0)
 class EntryStore:
     """Reads and writes entries. Every method may raise `Unavailable`."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._messages = database["messages"]
+    def __init__(self, ready: Callable[[], Database]) -> None:
+        """`ready` gives the database, or raises `Unavailable` while its indexes are missing."""
+        self._ready = ready
+
+    @property
+    def _messages(self) -> Collection:
+        return self._ready()["messages"]
 
     @staticmethod
     async def prepare(database: Database) -> None:
@@ -77,7 +81,7 @@ class EntryStore:
             "writeConcern": WRITE_CONCERN,
         }
         try:
-            reply = await self._database.command(command)
+            reply = await self._ready().command(command)
         except OperationFailure as error:
             if error.has_error_label("RetryableWriteError"):
                 raise Uncertain(unavailable(error)) from error

@@ -201,11 +201,11 @@ class Sequencer:
         position.owed_from = None
         if len(owed) == MAX_HOLE:
             self._skip(participants, position, upto)
-            return
-        for event in owed:
-            position.held.setdefault(event.seq, (event, None))
-        position.seq = min(upto, min(position.held, default=upto + 1) - 1)
-        self.holes_filled += len(owed)
+        else:
+            for event in owed:
+                position.held.setdefault(event.seq, (event, None))
+            position.seq = min(upto, min(position.held, default=upto + 1) - 1)
+            self.holes_filled += len(owed)
         self._go_on(conversation, participants, position)
 
     async def _fill(
@@ -214,17 +214,17 @@ class Sequencer:
         after, upto = position.seq, position.missing_upto
         if upto <= after:
             return
-        if upto - after > MAX_HOLE:
+        found: list[Event] = []
+        if upto - after <= MAX_HOLE:
+            found = await self._source(conversation, participants, after, upto, MAX_HOLE)
+            for event in found:
+                if event.seq > position.seq:
+                    position.held.setdefault(event.seq, (event, None))
+            self.holes_filled += len(found)
+        self._go_on(conversation, participants, position)
+        if position.seq < upto:
+            log.warning("a hole is too large", conversation=conversation, size=upto - after)
             self._skip(participants, position, upto)
-            return
-        found = await self._source(conversation, participants, after, upto, MAX_HOLE)
-        if len(found) < upto - after:
-            log.error("the log has a hole", conversation=conversation, after=after, upto=upto)
-            self._skip(participants, position, upto)
-        for event in found:
-            if event.seq > position.seq:
-                position.held.setdefault(event.seq, (event, None))
-        self.holes_filled += len(found)
         self._go_on(conversation, participants, position)
 
     def _skip(self, participants: tuple[str, str], position: _Position, upto: int) -> None:

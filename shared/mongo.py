@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo.errors import (
     ConnectionFailure,
     DocumentTooLarge,
@@ -22,6 +22,7 @@ log = get_logger("mongodb")
 
 Document = dict[str, Any]
 Database = AsyncIOMotorDatabase[Document]
+Collection = AsyncIOMotorCollection[Document]
 Prepare = Callable[[Database], Awaitable[None]]
 
 RETRY_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0)
@@ -76,7 +77,7 @@ class Mongo:
         """The database with its indexes. Raises `Unavailable` at once while `run` is not through:
         before that nothing keeps unique what has to be."""
         if self._waiting_for is not None:
-            raise Unavailable("The database is not ready yet; nothing was stored.", retry_after=1.0)
+            raise Unavailable("The database is not ready yet.", retry_after=1.0)
         return self.database
 
     async def check(self) -> str | None:
@@ -121,7 +122,7 @@ def reachable() -> Iterator[None]:
 
 def unavailable(error: Exception) -> Unavailable:
     log.warning("MongoDB is unavailable", reason=_short(error))
-    return Unavailable("The database cannot be reached; nothing was stored.", retry_after=1.0)
+    return Unavailable("The database cannot be reached; nothing was acknowledged.", retry_after=1.0)
 
 
 def _short(error: Exception) -> str:

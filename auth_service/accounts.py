@@ -1,0 +1,153 @@
+"""Signing up, logging in and staying logged in: what these mean, without HTTP and storage."""
+
+from prometheus_client import CollectorRegistry, Counter
+
+from auth_service.employees import Employee, Employees, email_taken
+from auth_service.passwords import Passwords, require_acceptable, require_checkable
+from auth_service.protocol import EmployeeView, Grant, LogIn, SignUp
+from auth_service.sessions import Device, Reused, Session, Sessions
+from auth_service.tokens import TokenIssuer
+from shared.decoding import reject_nul
+from shared.emails import normalise
+from shared.errors import (
+    FieldProblem,
+    InvalidCredentials,
+    InvalidInput,
+    Unavailable,
+    UnknownEmployee,
+)
+from shared.logs import get_logger
+
+log = get_logger("accounts")
+
+LOGINS = ("success", "unknown_email", "wrong_password")
+REFRESHES = ("success", "refused", "reused")
+
+
+class Accounts:
+    """Every method raises `Unavailable` while the database cannot be reached, and `InvalidInput`
+    with the path of the field that it does not accept. Nothing is stored when one raises."""
+
+    def __init__(
+        self,
+        *,
+        employees: Employees,
+        sessions: Sessions,
+        passwords: Passwords,
+        tokens: TokenIssuer,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._employees = employees
+        self._sessions = sessions
+        self._passwords = passwords
+        self._tokens = tokens
+        self._logins = _counter("auth_logins_total", "Log-ins by outcome", LOGINS, registry)
+        self._refreshes = _counter(
+            "auth_refreshes_total", "Uses of refresh tokens by outcome", REFRESHES, registry
+        )
+
+    async def sign_up(self, new: SignUp) -> EmployeeView:
+        """Raises `EmailTaken`, also where another sign-up with this address is a moment ahead."""
+        name = _text(new.name, "$.name")
+        if name is None:
+            raise InvalidInput("The name is blank.", problems=(FieldProblem("$.name", "is blank"),))
+        email = normalise(new.email)
+        department = _text(new.department, "$.department")
+        role = _text(new.role, "$.role")
+        require_acceptable(new.password)
+        if await self._employees.find(email) is not None:
+            raise email_taken()
+        employee = await self._employees.add(
+            name=name,
+            email=email,
+            department=department,
+            role=role,
+            password=await self._passwords.hash(new.password),
+        )
+        log.info("signed up", employee=employee.id)
+        return view(employee)
+
+    async def log_in(self, credentials: LogIn, device: Device) -> Grant:
+        """Raises `InvalidCredentials`: after the same time and in the same words for an unknown
+        address and a wrong password. A hash of a lower cost than today's is renewed."""
+        email = normalise(credentials.email)
+        require_checkable(credentials.password)
+        employee = await self._employees.find(email)
+        hashed = None if employee is None else employee.password
+        right = await self._passwords.verify(credentials.password, hashed)
+        if employee is None or not right:
+            outcome = "unknown_email" if employee is None else "wrong_password"
+            self._logins.labels(outcome).inc()
+            log.info("login refused", outcome=outcome, employee=employee and employee.id)
+            raise InvalidCredentials("The email or the password is wrong.")
+        if self._passwords.outdated(employee.password):
+            await self._renew(employee, credentials.password)
+        grant = self._grant(employee, await self._sessions.open(employee.key, device))
+        self._logins.labels("success").inc()
+        return grant
+
+    async def refresh(self, refresh_token: str) -> Grant:
+        """Raises `InvalidCredentials` where the token is none, or its session has ended."""
+        try:
+            session = await self._sessions.refresh(refresh_token)
+            employee = await self._employees.get_by_id(str(session.employee))
+        except Reused as reuse:
+            self._refreshes.labels("reused").inc()
+            log.warning("a used refresh token: session revoked", session=reuse.session)
+            raise
+        except InvalidCredentials:
+            self._refreshes.labels("refused").inc()
+            raise
+        except UnknownEmployee:
+            self._refreshes.labels("refused").inc()
+            raise InvalidCredentials("The session has ended: log in again.") from None
+        self._refreshes.labels("success").inc()
+        return self._grant(employee, session)
+
+    async def _renew(self, employee: Employee, password: str) -> None:
+        """Not worth failing a login for: the next one tries again."""
+        try:
+            await self._employees.renew_password(employee, await self._passwords.hash(password))
+        except Unavailable as error:
+            log.warning("a password hash could not be renewed", reason=error.detail)
+        else:
+            log.info("renewed a password hash of a lower cost", employee=employee.id)
+
+    def _grant(self, employee: Employee, session: Session) -> Grant:
+        return Grant(
+            access_token=self._tokens.issue(
+                employee=employee.id, email=employee.email, name=employee.name, session=session.sid
+            ),
+            expires_in=self._tokens.lifetime,
+            refresh_token=session.refresh_token,
+            employee=view(employee),
+        )
+
+
+def view(employee: Employee) -> EmployeeView:
+    return EmployeeView(
+        id=employee.id,
+        name=employee.name,
+        email=employee.email,
+        department=employee.department,
+        role=employee.role,
+        created_at=employee.created_at,
+    )
+
+
+def _text(text: str | None, path: str) -> str | None:
+    """`text` without blanks around it; None for nothing."""
+    if text is None:
+        return None
+    reject_nul(text, path)
+    return text.strip() or None
+
+
+def _counter(
+    name: str, description: str, outcomes: tuple[str, ...], registry: CollectorRegistry
+) -> Counter:
+    """A counter that shows every outcome from the start, at zero."""
+    counter = Counter(name, description, ["outcome"], registry=registry)
+    for outcome in outcomes:
+        counter.labels(outcome)
+    return counter

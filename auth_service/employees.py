@@ -1,0 +1,159 @@
+"""The employees: who exists, under which address. Owns the collection `employees`.
+
+Documents are what they always were: `{_id, name, email, department, role, password}`, the
+password as a bcrypt hash, and now `created_at` and `updated_at`. An `_id` is an ObjectId; those of
+older data may be strings.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from bson import ObjectId
+from bson.errors import InvalidId
+from motor.motor_asyncio import AsyncIOMotorCollection
+from msgspec import Struct
+from pymongo.errors import DuplicateKeyError
+
+from shared.errors import EmailTaken, UnknownEmployee
+from shared.logs import get_logger
+from shared.mongo import Database, Document, Mongo, reachable
+
+log = get_logger("employees")
+
+NAME = "employees"
+
+
+class Employee(Struct, frozen=True):
+    """One employee; `key` is the `_id` as stored, `id` is how tokens and replies write it."""
+
+    key: Any
+    name: str
+    email: str
+    department: str | None
+    role: str | None
+    password: str
+    created_at: datetime | None
+
+    @property
+    def id(self) -> str:
+        return str(self.key)
+
+
+class Employees:
+    """Emails are given in the form of `shared.emails.normalise`.
+
+    Every method raises `Unavailable` while the database cannot be reached.
+    """
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+
+    async def add(
+        self, *, name: str, email: str, department: str | None, role: str | None, password: str
+    ) -> Employee:
+        """Store a new employee with this password hash. Raises `EmailTaken`."""
+        now = _now()
+        document: Document = {
+            "_id": ObjectId(),
+            "name": name,
+            "email": email,
+            "department": department,
+            "role": role,
+            "password": password,
+            "created_at": now,
+            "updated_at": now,
+        }
+        try:
+            with reachable():
+                await self._collection.insert_one(document)
+        except DuplicateKeyError:
+            raise email_taken() from None
+        return _employee(document)
+
+    async def find(self, email: str) -> Employee | None:
+        with reachable():
+            document = await self._collection.find_one({"email": email})
+        return None if document is None else _employee(document)
+
+    async def get(self, email: str) -> Employee:
+        """Raises `UnknownEmployee`."""
+        return _known(await self.find(email))
+
+    async def get_by_id(self, employee: str) -> Employee:
+        """The employee of a token's `sub`. Raises `UnknownEmployee`."""
+        with reachable():
+            document = await self._collection.find_one({"_id": {"$in": _keys(employee)}})
+        return _known(None if document is None else _employee(document))
+
+    async def renew_password(self, employee: Employee, password: str) -> None:
+        """Replace the hash that `employee` was read with, unless it has changed since."""
+        with reachable():
+            await self._collection.update_one(
+                {"_id": employee.key, "password": employee.password},
+                {"$set": {"password": password, "updated_at": _now()}},
+            )
+
+    @property
+    def _collection(self) -> AsyncIOMotorCollection[Document]:
+        return self._mongo.ready_database()[NAME]
+
+
+async def prepare(database: Database) -> None:
+    """Make the index that keeps emails unique, and normalise addresses from before that was done.
+
+    Repeatable, and safe to do in several replicas at once.
+    """
+    collection = database[NAME]
+    await collection.create_index("email", unique=True)
+    # Only addresses with capitals or blanks: a scan of the index, and of nothing else.
+    async for document in collection.find({"email": {"$regex": r"[A-Z\s]"}}, {"email": 1}):
+        email = str(document["email"])
+        try:
+            await collection.update_one(
+                {"_id": document["_id"], "email": email}, {"$set": {"email": email.strip().lower()}}
+            )
+        except DuplicateKeyError:
+            log.error(
+                "two employees share one address, and this one cannot log in: give it another",
+                employee=str(document["_id"]),
+            )
+
+
+def email_taken() -> EmailTaken:
+    return EmailTaken("Log in instead, or sign up with another address.")
+
+
+def _known(employee: Employee | None) -> Employee:
+    if employee is None:
+        raise UnknownEmployee("Nobody signed up with this address.")
+    return employee
+
+
+def _keys(employee: str) -> list[Any]:
+    """The `_id`s that are written like this."""
+    try:
+        return [ObjectId(employee), employee]
+    except InvalidId:
+        return [employee]
+
+
+def _employee(document: Document) -> Employee:
+    key = document["_id"]
+    created_at = document.get("created_at")
+    if created_at is None and isinstance(key, ObjectId):
+        created_at = key.generation_time
+    return Employee(
+        key=key,
+        name=document.get("name") or document["email"],
+        email=document["email"],
+        department=document.get("department"),
+        role=document.get("role"),
+        password=document.get("password") or "",
+        created_at=created_at,
+    )
+
+
+def _now() -> datetime:
+    """In whole milliseconds, as MongoDB keeps it, so that what is answered is what is stored."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -1,0 +1,36 @@
+"""What the auth service is configured by."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from shared.settings import Count, Port, Settings
+
+
+class AuthSettings(Settings, frozen=True, kw_only=True):
+    signing_keys: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="folder of Ed25519 private keys, *.pem; one is made where there is none",
+        ),
+    ]
+    mongo_database: Annotated[
+        str, Meta(min_length=1, max_length=63, description="database of this service")
+    ] = "messaging_auth"
+    port: Port = 8001
+    access_token_seconds: Annotated[
+        int, Meta(ge=1, le=86_400, description="lifetime of an access token in seconds")
+    ] = 600
+    refresh_token_days: Annotated[
+        int, Meta(ge=1, le=365, description="a session ends when it was not used for this long")
+    ] = 30
+    bcrypt_cost: Annotated[
+        int, Meta(ge=4, le=16, description="bcrypt's work factor; one more is twice the time")
+    ] = 12
+    bcrypt_workers: Annotated[
+        Count, Meta(le=64, description="threads that compute bcrypt; as many as there are cores")
+    ] = 2
+    bcrypt_queue: Annotated[
+        Count, Meta(le=10_000, description="passwords that may wait for a thread; more get a 503")
+    ] = 64
