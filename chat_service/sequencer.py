@@ -54,13 +54,13 @@ class _Position:
 
     __slots__ = ("held", "known_head", "mending", "owed_from", "released_at", "seq")
 
-    def __init__(self, seq: int, owed_from: float | None) -> None:
+    def __init__(self, seq: int, owed_from: float) -> None:
         self.seq = seq
         self.released_at = time.time()
         self.held: dict[int, tuple[Event, object]] = {}
         self.known_head = 0
         self.mending: asyncio.Task[None] | None = None
-        self.owed_from = owed_from
+        self.owed_from: float | None = owed_from
 
     @property
     def missing_upto(self) -> int:
@@ -102,19 +102,19 @@ class Sequencer:
     def offer(self, event: Event, origin: object = None) -> None:
         """Take an event; release it, and what waited for it, when its turn has come."""
         since = self._since(event.first, event.second)
-        if since is None:
-            return
         position = self._positions.get(event.conversation)
+        if since is None:
+            if position is not None and position.mending is None:
+                position.seq = max(position.seq, event.seq)  # who comes later is not owed it
+            return
         if position is None or position.released_at < since:
             owed_from = self._owed_from(since)
             if event.at < owed_from:
                 return
-            is_start = event.previous_at < owed_from
-            position = self._begin(
-                event.conversation,
-                event.seq - 1 if is_start else 0,
-                None if is_start else owed_from,
-            )
+            position = self._begin(event.conversation, owed_from)
+            if event.previous_at < owed_from or event.seq == position.seq + 1:
+                position.seq = max(position.seq, event.seq - 1)
+                position.owed_from = None
         if event.seq <= position.seq:
             return
         if position.mending is None and event.seq == position.seq + 1:
@@ -132,7 +132,7 @@ class Sequencer:
             return
         position = self._positions.get(news.conversation)
         if position is None or position.released_at < since:
-            position = self._begin(news.conversation, 0, self._owed_from(since))
+            position = self._begin(news.conversation, self._owed_from(since))
         position.known_head = max(position.known_head, news.head)
         self._go_on(news.conversation, (news.first, news.second), position)
 
@@ -146,11 +146,13 @@ class Sequencer:
     def _owed_from(self, since: float) -> float:
         return max(since * 1000 - CLOCK_SKEW_MS, self._forgotten_until * 1000)
 
-    def _begin(self, conversation: str, seq: int, owed_from: float | None) -> _Position:
+    def _begin(self, conversation: str, owed_from: float) -> _Position:
+        """A position whose start is to be found; what was seen here before is no part of it."""
         stale = self._positions.pop(conversation, None)
         if stale is not None and stale.mending is not None:
             stale.mending.cancel()
-        position = self._positions[conversation] = _Position(seq, owed_from)
+        position = _Position(0 if stale is None else stale.seq, owed_from)
+        self._positions[conversation] = position
         if len(self._positions) > KNOWN_POSITIONS:
             oldest, forgotten = next(iter(self._positions.items()))
             if forgotten.mending is None:
@@ -195,8 +197,8 @@ class Sequencer:
     async def _find_start(
         self, conversation: str, participants: tuple[str, str], position: _Position
     ) -> None:
-        upto = position.missing_upto
-        found = await self._source(conversation, participants, 0, upto, MAX_HOLE)
+        floor, upto = position.seq, position.missing_upto
+        found = await self._source(conversation, participants, floor, upto, MAX_HOLE)
         owed = [event for event in found if event.at >= (position.owed_from or 0)]
         position.owed_from = None
         if len(owed) == MAX_HOLE:
@@ -204,7 +206,7 @@ class Sequencer:
         else:
             for event in owed:
                 position.held.setdefault(event.seq, (event, None))
-            position.seq = min(upto, min(position.held, default=upto + 1) - 1)
+            position.seq = max(floor, min(upto, min(position.held, default=upto + 1) - 1))
             self.holes_filled += len(owed)
         self._go_on(conversation, participants, position)
 

@@ -11,7 +11,7 @@ from shared.endpoints import Endpoint, register
 from shared.health import HEALTH, Health, Liveness, Readiness, healthz, readyz
 from shared.logs import configure, get_logger
 from shared.metrics import METRICS, HttpMetrics
-from shared.requests import edge
+from shared.requests import edge, stamp
 from shared.settings import Settings
 
 log = get_logger("application")
@@ -28,6 +28,7 @@ def assemble(
 ) -> web.Application:
     """An application with `endpoints`, their documentation, health checks and metrics."""
     app = web.Application(middlewares=[edge], client_max_size=settings.max_body_bytes)
+    app.on_response_prepare.append(stamp)
     app[HEALTH] = health
     app[METRICS] = metrics
     every = (*endpoints, *_operational())

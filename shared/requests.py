@@ -38,10 +38,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every request with an id, every failure with a problem, and write it down once."""
     started = time.perf_counter()
-    request_id = request.headers.get("X-Request-ID", "")
-    if not _ACCEPTED_ID.fullmatch(request_id):
-        request_id = uuid4().hex
-    request[REQUEST_ID] = request_id
+    request_id = request[REQUEST_ID] = _request_id(request)
     structlog.contextvars.bind_contextvars(request_id=request_id)
     try:
         response = await handler(request)
@@ -56,11 +53,17 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         )
     finally:
         structlog.contextvars.unbind_contextvars("request_id")
-    if not response.prepared:
-        response.headers["X-Request-ID"] = request_id
-        _protect(response)
     _account(request, response.status, time.perf_counter() - started, request_id)
     return response
+
+
+async def stamp(request: web.Request, response: web.StreamResponse) -> None:
+    """Headers for every reply, those of WebSockets and of requests that no handler saw included."""
+    response.headers["X-Request-ID"] = request.get(REQUEST_ID) or _request_id(request)
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.add("Vary", "Origin")  # aiohttp-cors answers an origin with itself
 
 
 def _from_aiohttp(error: web.HTTPException, request_id: str) -> web.StreamResponse:
@@ -87,14 +90,6 @@ def _from_aiohttp(error: web.HTTPException, request_id: str) -> web.StreamRespon
     return problems.reply(mapped, request_id)
 
 
-def _protect(response: web.StreamResponse) -> None:
-    """Headers that are right for every reply that does not say otherwise."""
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.add("Vary", "Origin")  # aiohttp-cors answers an origin with itself
-
-
 def _account(request: web.Request, status: int, seconds: float, request_id: str) -> None:
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "unmatched"
@@ -118,3 +113,9 @@ def _account(request: web.Request, status: int, seconds: float, request_id: str)
 def _path(request: web.Request) -> str:
     """The path still percent-encoded, so that nothing in it can forge a line of the log."""
     return request.rel_url.raw_path[:_LOGGED_PATH]
+
+
+def _request_id(request: web.Request) -> str:
+    """The caller's, where it is harmless, else a new one."""
+    sent = request.headers.get("X-Request-ID", "")
+    return sent if _ACCEPTED_ID.fullmatch(sent) else uuid4().hex

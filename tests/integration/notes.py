@@ -49,6 +49,13 @@ async def fail(_request: web.Request) -> web.Response:
     raise RuntimeError("the password is hunter2")
 
 
+async def talk(request: web.Request) -> web.StreamResponse:
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    await socket.close()
+    return socket
+
+
 async def refuse(_request: web.Request) -> web.Response:
     raise RateLimited("Slower, please.", retry_after=1.2)
 
@@ -81,6 +88,7 @@ def notes_service(dependency: Dependency) -> web.Application:
             endpoint("GET", "/broken", fail),
             endpoint("GET", "/notes", list_notes, query=Page),
             endpoint("GET", "/refused", refuse),
+            endpoint("GET", "/ws", talk),
         ],
         health=Health({"database": dependency.check}, timeout=0.5),
         metrics=HttpMetrics(),

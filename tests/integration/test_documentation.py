@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 
 import pytest
+import swagger_ui_bundle
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
@@ -29,6 +30,10 @@ async def test_the_interface_is_described_and_need_not_be_fetched_twice(client: 
         assert response.status == 304
         assert await response.read() == b""
         assert response.headers["ETag"] == etag
+
+
+def test_the_page_can_show_openapi_3_1() -> None:
+    assert swagger_ui_bundle.swagger_ui_path.name.startswith("swagger-ui-5."), "4 knows 3.0 only"
 
 
 async def test_the_documentation_runs_no_script_but_its_own(client: Client) -> None:

@@ -99,6 +99,22 @@ async def test_the_request_id_of_the_caller_is_kept(client: Client) -> None:
         assert response.headers["X-Request-ID"] == "trace-1.a_B"
 
 
+async def test_a_websocket_has_a_request_id_and_is_no_latency(client: Client) -> None:
+    async with client.ws_connect("/ws", headers={"X-Request-ID": "trace-2"}) as socket:
+        assert socket._response.headers["X-Request-ID"] == "trace-2"
+        await socket.receive()
+    async with client.get("/metrics") as response:
+        text = await response.text()
+    assert 'http_requests_total{method="GET",route="/ws",status="101"} 1.0' in text
+    assert 'http_request_seconds_count{method="GET",route="/ws"}' not in text
+
+
+async def test_a_request_that_no_handler_sees_has_an_id_too(client: Client) -> None:
+    async with client.get("/notes", headers={"Expect": "miracles"}) as response:
+        assert response.status == 417
+        assert response.headers["X-Request-ID"]
+
+
 @pytest.mark.parametrize("sent", ["a b", "<script>", "x" * 65, "é", ""])
 async def test_a_request_id_that_could_do_harm_is_replaced(client: Client, sent: str) -> None:
     async with client.get("/healthz", headers={"X-Request-ID": sent}) as response:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -54,9 +55,14 @@ class Stage:
         return self.log[after:upto][-limit:]
 
     async def until_released(self, upto: int) -> None:
-        async with asyncio.timeout(10):
-            while not self.released or self.released[-1] < upto:
-                await asyncio.sleep(0.001)
+        await self.until(lambda: bool(self.released) and self.released[-1] >= upto)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Looks at the condition after each turn of the event loop."""
+        deadline = time.monotonic() + 10
+        while not condition():
+            assert time.monotonic() < deadline, self.released
+            await asyncio.sleep(0)
 
     def _resync(self, first: str, second: str) -> None:
         self.resyncs += 1
@@ -139,6 +145,18 @@ async def test_a_position_does_not_outlive_its_readers() -> None:
     assert set(range(3, 8)).isdisjoint(stage.released)
 
 
+async def test_what_was_seen_here_before_a_reader_came_is_not_released() -> None:
+    stage = Stage()
+    stage.sequencer.offer(stage.commit())
+    stage.since = None
+    for _ in range(4):
+        stage.sequencer.offer(stage.commit())
+    stage.since = time.time() + CLOCK_SKEW_MS / 2000  # within what clocks may differ
+    stage.sequencer.offer(stage.commit(at=int(stage.since * 1000)))
+    assert stage.released == [1, 6]
+    assert stage.reads == 0
+
+
 async def test_an_announced_head_brings_what_was_not_offered() -> None:
     stage = Stage()
     stage.sequencer.offer(stage.commit())
@@ -179,9 +197,7 @@ async def test_a_hole_is_filled_when_the_log_is_back(monkeypatch: pytest.MonkeyP
     stage.log_is_away = True
     stage.commit()
     stage.sequencer.offer(stage.commit())
-    async with asyncio.timeout(10):
-        while stage.reads < 3:
-            await asyncio.sleep(0.001)
+    await stage.until(lambda: stage.reads >= 3)
     assert stage.released == [1]
     stage.log_is_away = False
     await stage.until_released(3)

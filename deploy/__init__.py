@@ -1,0 +1,1 @@
+"""What puts the services on a machine: images, compose, Kubernetes, and `make run-all`."""

@@ -1,0 +1,1 @@
+"""`make import-convos`: employees and conversations of the reference system into this one."""

@@ -1,0 +1,81 @@
+"""A process that belongs to us: own process group, output in a file, gone when we are gone."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+TETHER = Path(__file__).with_name("tether.py")
+
+
+class ServerError(RuntimeError):
+    """A local server could not be started or stopped; the message is for a person to read."""
+
+
+def tethered(command: Sequence[str], owner: int | None = None) -> list[str]:
+    """The command, ended when `owner` (this process, unless told) is gone: see tether.py."""
+    return [sys.executable, "-I", "-S", str(TETHER), str(owner or os.getpid()), *command]
+
+
+class OwnedProcess:
+    """One run of a command, through a tether. Only its own process group is ever signalled."""
+
+    def __init__(self, command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None):
+        """Start it. The output of the run before is kept beside the log, as `<log>.1`."""
+        self.log = log
+        if log.exists():
+            log.replace(log.with_name(log.name + ".1"))
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                tethered(command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=env,
+                cwd=log.parent,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
+    def terminate(self, timeout_s: float) -> None:
+        """SIGTERM, and SIGKILL after `timeout_s`. Returns when it is gone."""
+        self._signal(signal.SIGTERM)
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would be. Returns when it is gone."""
+        self._signal(signal.SIGUSR1)
+        self._process.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP: it keeps its connections and answers nothing, until `resume`."""
+        self._signal(signal.SIGTSTP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def tail(self, lines: int = 15) -> str:
+        """The end of its output."""
+        text = self.log.read_text("utf-8", errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+    def _signal(self, signum: signal.Signals) -> None:
+        # To the tether, which passes it on; see there for what stands for SIGKILL and SIGSTOP.
+        self._process.send_signal(signum)
