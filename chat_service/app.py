@@ -7,27 +7,33 @@ from contextlib import AsyncExitStack, suppress
 import aiohttp
 from aiohttp import web
 
+from chat_service import conversation_routes, routes
 from chat_service.broker import Broker
 from chat_service.connection import Bounds
+from chat_service.conversation_list import ConversationList
+from chat_service.conversation_routes import CONVERSATION_LIST, MARKING
 from chat_service.conversations import Conversations
 from chat_service.delivery import Delivery
 from chat_service.directory import Directory
 from chat_service.entry_store import EntryStore
 from chat_service.fanout import FanOut
 from chat_service.hub import Hub
+from chat_service.marking import Marking
 from chat_service.memory_broker import MemoryBroker
 from chat_service.message_log import LogSettings, MessageLog
 from chat_service.messaging import Messaging
 from chat_service.metrics import expose
 from chat_service.protocol import Limits
 from chat_service.rabbitmq_broker import RabbitBroker
+from chat_service.rates import RateLimiter
 from chat_service.resume import ResumeLimits, Resumption
-from chat_service.routes import ENDPOINTS, MESSAGING, SOCKETS
+from chat_service.routes import MESSAGING, SOCKETS
 from chat_service.session import Services
 from chat_service.settings import ChatSettings
 from chat_service.socket import Sockets
 from chat_service.summaries import Summaries
 from shared.application import assemble
+from shared.endpoints import ADMISSION
 from shared.health import HEALTH, Health
 from shared.jwks import RemoteKeys
 from shared.logs import get_logger
@@ -48,7 +54,7 @@ def create_app(
         settings,
         title="Chat service",
         description=DESCRIPTION,
-        endpoints=ENDPOINTS,
+        endpoints=(*routes.ENDPOINTS, *conversation_routes.ENDPOINTS),
         health=Health({}),
         metrics=HttpMetrics(),
     )
@@ -91,7 +97,7 @@ async def _start(
     store = EntryStore(mongo.ready_database)
     directory = Directory(http, settings.auth_url)
     conversations = Conversations(mongo.ready_database, directory.must_exist)
-    summaries = Summaries(conversations, settings.summary_seconds)
+    summaries = Summaries(conversations, store, settings.summary_seconds)
 
     hub = Hub(settings.max_connections, settings.max_employee_connections)
     delivery = Delivery(hub, store, summaries, settings.hole_wait_seconds)
@@ -116,6 +122,8 @@ async def _start(
             settings.max_resume_total,
         ),
     )
+    marking = Marking(conversations, store, message_log.heads, delivery.marked)
+    rates = RateLimiter(settings.op_rate, settings.op_burst) if settings.rate_limits else None
     services = Services(
         settings=settings,
         bounds=Bounds(settings.max_write_buffer, settings.max_in_flight),
@@ -127,16 +135,23 @@ async def _start(
         delivery=delivery,
         messaging=messaging,
         resumption=resumption,
+        marking=marking,
+        rates=rates,
     )
     sockets = Sockets(services)
     health["instance"] = sockets.check
     app[VERIFIER] = verifier
     app[MESSAGING] = messaging
     app[SOCKETS] = sockets
+    app[CONVERSATION_LIST] = ConversationList(mongo.ready_database, summaries)
+    app[MARKING] = marking
+    if rates is not None:
+        limiter = rates
+        app[ADMISSION] = lambda caller: limiter.take(caller.email)
     expose(app[METRICS].registry, services)
 
     stack.push_async_callback(_last_words, fanout, summaries)
-    for run in (mongo.run, message_log.run, summaries.run, fanout.run):
+    for run in (mongo.run, message_log.run, summaries.run, marking.run, fanout.run):
         task = asyncio.create_task(run(), name=run.__qualname__)
         task.add_done_callback(_report)
         stack.push_async_callback(_end, task)

@@ -6,9 +6,23 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from chat_service.entries import Committed, Draft, Entry
-from chat_service.entry_store import EntryStore, Head, Refusal, Uncertain, milliseconds
-from shared.errors import IdConflict, InternalError, ServiceError, Unavailable
+from chat_service.entries import Committed, Draft, Entry, Kind
+from chat_service.entry_store import (
+    EntryStore,
+    Head,
+    Refusal,
+    Uncertain,
+    milliseconds,
+)
+from shared.errors import (
+    IdConflict,
+    InternalError,
+    MessageDeleted,
+    NotSender,
+    ServiceError,
+    Unavailable,
+    UnknownMessage,
+)
 from shared.logs import get_logger
 
 log = get_logger("commit")
@@ -63,7 +77,13 @@ class Commit:
             try:
                 await self._load_heads()
                 numbered = self._number()
-                result = await self._store.insert([item.entry for item in numbered])
+                if numbered[0].entry.kind is Kind.MESSAGE:
+                    result = await self._store.insert([item.entry for item in numbered])
+                else:
+                    result = await self._store.amend(numbered[0].entry)
+            except (UnknownMessage, NotSender, MessageDeleted) as refusal:
+                self._refuse_first(refusal)
+                continue
             except Uncertain as doubt:
                 # Sending the same entries again is harmless: an id that was stored says so.
                 for draft in self.remaining:
@@ -77,7 +97,8 @@ class Commit:
                 case Refusal.POSITION_TAKEN:
                     await self._renumber(numbered[result.count].entry)
                 case Refusal.INVALID:
-                    self._refuse_first(result.reason)
+                    log.error("the database refuses an entry", reason=result.reason)
+                    self._refuse_first(InternalError("The message could not be stored."))
 
     async def _load_heads(self) -> None:
         missing = {
@@ -90,11 +111,14 @@ class Commit:
                 self._heads.put(conversation, head)
 
     def _number(self) -> list[Committed]:
+        """Give positions to what can be written at once: a run of messages, or one amendment."""
         moment = time.time_ns() // 1_000_000
         stamp = _datetime(moment)
         ahead: dict[str, Head] = {}
-        numbered = []
+        numbered: list[Committed] = []
         for draft in self.remaining:
+            if draft.kind is not Kind.MESSAGE and numbered:
+                break
             conversation = draft.conversation.id
             head = ahead.get(conversation) or self._heads.get(conversation) or Head(0, 0)
             at = max(moment, head.at)  # time does not run backwards within a conversation
@@ -106,9 +130,13 @@ class Commit:
                 text=draft.text,
                 timestamp=stamp if at == moment else _datetime(at),
                 sent_at=draft.sent_at,
+                kind=draft.kind,
+                message=draft.message,
             )
             ahead[conversation] = Head(entry.seq, at)
             numbered.append(Committed(draft, entry, head.at, False))
+            if draft.kind is not Kind.MESSAGE:
+                break
         return numbered
 
     def _accept(self, durable: list[Committed]) -> None:
@@ -129,11 +157,11 @@ class Commit:
             entry = stored.get(draft.id)
             if entry is None:
                 unanswered.append(draft)
-            elif entry.conversation == draft.conversation.id and entry.sender == draft.sender:
+            elif draft.is_answered_by(entry):
                 at = milliseconds(entry.timestamp)
                 self.committed.append(Committed(draft, entry, at, True))
             else:
-                self.refused.append((draft, IdConflict("This id names another message.")))
+                self.refused.append((draft, IdConflict("This id names another entry.")))
         self.remaining = unanswered
 
     async def _renumber(self, collided: Entry) -> None:
@@ -144,10 +172,8 @@ class Commit:
         if head.seq < collided.seq:  # theirs is written, but not yet by a majority
             await self._set_back(Unavailable("The conversation is busy.", retry_after=1.0))
 
-    def _refuse_first(self, reason: str) -> None:
-        draft = self.remaining.pop(0)
-        log.error("the database refuses an entry", reason=reason)
-        self.refused.append((draft, InternalError("The message could not be stored.")))
+    def _refuse_first(self, error: ServiceError) -> None:
+        self.refused.append((self.remaining.pop(0), error))
 
     async def _set_back(self, error: ServiceError) -> None:
         """Wait a moment before another try; raise `Uncertain` when it has been long enough."""

@@ -5,22 +5,43 @@ again whether they exist. Summaries are derived from the log and written behind 
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from msgspec import Struct
 from pymongo import UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from chat_service.conversation import Conversation, with_other
-from chat_service.entries import Entry
-from shared.mongo import Collection, Database, reachable
+from shared.errors import NotParticipant
+from shared.mongo import Collection, Database, Document, reachable
 
 KNOWN = 100_000
 """Conversations that an instance remembers to exist."""
 
 Exists = Callable[[str, str], Awaitable[None]]
 """(email, caller's token): returns where the employee exists, else raises `UnknownEmployee`."""
+
+
+class Marker(Struct, frozen=True):
+    """The positions up to which somebody has received, and read."""
+
+    received: int = 0
+    read: int = 0
+
+
+Markers = tuple[Marker, Marker]
+"""One for each participant, in their order."""
+
+
+class Summary(Struct):
+    """What is derived from a conversation's log: its head, when its newest message was written
+    (None where only edits came), and the newest position of each sender, by index."""
+
+    head: int
+    updated_at: datetime | None
+    sent: dict[int, int]
 
 
 class Conversations:
@@ -31,6 +52,7 @@ class Conversations:
         self._ready = ready
         self._exists = exists
         self._known: OrderedDict[tuple[str, str], Conversation] = OrderedDict()
+        self._by_id: OrderedDict[str, Conversation] = OrderedDict()
 
     @property
     def _convos(self) -> Collection:
@@ -39,7 +61,9 @@ class Conversations:
     @staticmethod
     async def prepare(database: Database) -> None:
         """Indexes; repeatable."""
-        await database["convos"].create_index([("participants", 1), ("updated_at", -1)])
+        await database["convos"].create_index(
+            [("participants", 1), ("updated_at", -1), ("_id", -1)]
+        )
 
     def known(self, caller: str, address: str) -> Conversation | None:
         """The open conversation of `caller` with `address`, where this instance has met it."""
@@ -78,6 +102,7 @@ class Conversations:
                     "$setOnInsert": {
                         "participants": list(conversation.participants),
                         "last_seq": 0,
+                        "markers": [{"received": 0, "read": 0}, {"received": 0, "read": 0}],
                         "created_at": now,
                         "updated_at": now,
                     }
@@ -86,12 +111,24 @@ class Conversations:
             )
         return self._remember(caller, address, conversation)
 
+    async def get(self, employee: str, id: str) -> Conversation:
+        """The conversation `id`. Raises `NotParticipant`, whether or not others have it."""
+        known = self._by_id.get(id)
+        if known is None:
+            known = (await self.of(employee, [id])).get(id)
+        if known is None or employee not in known.participants:
+            raise NotParticipant(f"You do not take part in a conversation {id!r}.")
+        self._by_id[id] = known
+        if len(self._by_id) > KNOWN:
+            self._by_id.popitem(last=False)
+        return known
+
     async def of(self, employee: str, ids: Iterable[str]) -> dict[str, Conversation]:
         """Those of the conversations `ids` that `employee` takes part in, by id."""
         query = {"_id": {"$in": list(ids)}, "participants": employee}
         with reachable():
             found = await self._convos.find(query, {"participants": 1}).to_list(None)
-        return {row["_id"]: Conversation(row["_id"], tuple(row["participants"])) for row in found}
+        return {row["_id"]: _conversation(row) for row in found}
 
     async def newest_of(self, employee: str, limit: int) -> dict[str, Conversation]:
         """The `limit` conversations of `employee` that were written to last, by id."""
@@ -101,29 +138,43 @@ class Conversations:
                 .sort("updated_at", -1)
                 .to_list(limit)
             )
-        return {row["_id"]: Conversation(row["_id"], tuple(row["participants"])) for row in found}
+        return {row["_id"]: _conversation(row) for row in found}
 
-    async def summarise(self, newest: Iterable[Entry]) -> None:
-        """Bring summaries up to these entries; one that is further already stays as it is."""
+    async def markers(self, ids: Iterable[str]) -> dict[str, Markers]:
+        """The markers of each conversation, by id; none for one that is not open."""
+        with reachable():
+            found = await self._convos.find({"_id": {"$in": list(ids)}}, {"markers": 1}).to_list(
+                None
+            )
+        return {row["_id"]: markers_of(row) for row in found}
+
+    async def mark(self, marks: Mapping[tuple[str, int], Marker]) -> None:
+        """Move markers forward, by (conversation, index of the participant); never back."""
         updates = [
             UpdateOne(
-                {"_id": entry.conversation, "last_seq": {"$lt": entry.seq}},
+                {"_id": conversation},
                 {
-                    "$set": {
-                        "last_seq": entry.seq,
-                        "last_message": {
-                            "id": entry.id,
-                            "seq": entry.seq,
-                            "sender": entry.sender,
-                            "text": entry.text,
-                            "timestamp": entry.timestamp,
-                        },
-                        "updated_at": entry.timestamp,
+                    "$max": {
+                        f"markers.{index}.received": marker.received,
+                        f"markers.{index}.read": marker.read,
                     }
                 },
             )
-            for entry in newest
+            for (conversation, index), marker in marks.items()
         ]
+        with reachable():
+            await self._convos.bulk_write(updates, ordered=False)
+
+    async def summarise(self, summaries: Mapping[str, Summary]) -> None:
+        """Move summaries forward, by conversation; one that is further already stays as it is."""
+        updates = []
+        for conversation, summary in summaries.items():
+            forward: Document = {"last_seq": summary.head}
+            if summary.updated_at is not None:
+                forward["updated_at"] = summary.updated_at
+            for index, seq in summary.sent.items():
+                forward[f"markers.{index}.received"] = forward[f"markers.{index}.read"] = seq
+            updates.append(UpdateOne({"_id": conversation}, {"$max": forward}))
         with reachable():
             await self._convos.bulk_write(updates, ordered=False)
 
@@ -132,3 +183,18 @@ class Conversations:
         if len(self._known) > KNOWN:
             self._known.popitem(last=False)
         return conversation
+
+
+def markers_of(row: Document) -> Markers:
+    """The markers in a document of `convos`, in the order of its participants."""
+    found: list[dict[str, int]] = row.get("markers") or [{}, {}]
+    first, second = found
+    return (
+        Marker(first.get("received", 0), first.get("read", 0)),
+        Marker(second.get("received", 0), second.get("read", 0)),
+    )
+
+
+def _conversation(row: Document) -> Conversation:
+    first, second = row["participants"]
+    return Conversation(row["_id"], (first, second))

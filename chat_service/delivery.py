@@ -6,16 +6,26 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import UNSET
 
+from chat_service import protocol
 from chat_service.connection import Connection
 from chat_service.conversation import Conversation
-from chat_service.entries import Committed, Entry
+from chat_service.conversations import Marker
+from chat_service.entries import Committed, Entry, Kind
 from chat_service.entry_store import EntryStore, milliseconds
 from chat_service.events import Announcement, Batch, Event, Signal
 from chat_service.fanout import FanOut, Receiver
 from chat_service.frames import text_frame
 from chat_service.hub import Hub
 from chat_service.message_log import MessageLog
-from chat_service.protocol import Message, Resync, TypingEvent, encode
+from chat_service.protocol import (
+    Deleted,
+    Edited,
+    LogEvent,
+    Message,
+    Resync,
+    TypingEvent,
+    encode,
+)
 from chat_service.sequencer import Sequencer
 from chat_service.summaries import Summaries
 
@@ -33,22 +43,37 @@ def event_of(entry: Entry, participants: tuple[str, str], previous_at: int) -> E
         previous_at=previous_at,
         first=first,
         second=second,
-        frame=text_frame(encode(message_of(entry, participants))),
+        frame=text_frame(encode(as_log_event(entry, participants))),
     )
 
 
-def message_of(entry: Entry, participants: tuple[str, str]) -> Message:
-    """A committed entry as clients see it."""
-    return Message(
-        conversation=entry.conversation,
-        seq=entry.seq,
-        id=entry.id,
-        sender=entry.sender,
-        participants=participants,
-        text=entry.text,
-        timestamp=entry.timestamp,
-        sent_at=UNSET if entry.sent_at is None else entry.sent_at,
+def as_log_event(entry: Entry, participants: tuple[str, str]) -> LogEvent:
+    """A committed entry as sockets are told of it."""
+    text = UNSET if entry.text is None else entry.text
+    if entry.kind is Kind.MESSAGE:
+        return Message(
+            conversation=entry.conversation,
+            seq=entry.seq,
+            id=entry.id,
+            sender=entry.sender,
+            participants=participants,
+            timestamp=entry.timestamp,
+            text=text,
+            sent_at=UNSET if entry.sent_at is None else entry.sent_at,
+            edited_at=UNSET if entry.edited_at is None else entry.edited_at,
+            deleted=entry.deleted,
+        )
+    assert entry.message is not None
+    about = (
+        entry.conversation,
+        entry.seq,
+        entry.id,
+        entry.message,
+        entry.sender,
+        participants,
+        entry.timestamp,
     )
+    return Edited(*about, text) if entry.kind is Kind.EDIT else Deleted(*about)
 
 
 class Delivery:
@@ -81,7 +106,7 @@ class Delivery:
             self.sequencer.offer(event, draft.origin)
             events.append(event)
         self._fanout.publish(events)
-        self._summaries.note(item.entry for item in batch)
+        self._summaries.note(batch)
 
     def doubtful(self, announcements: Sequence[Announcement]) -> None:
         """These conversations may have entries that nobody was told of."""
@@ -92,7 +117,17 @@ class Delivery:
     def typing(self, sender: str, conversation: Conversation, *, active: bool) -> None:
         """Tell the other one that `sender` types, or stopped."""
         frame = text_frame(encode(TypingEvent(conversation.id, sender, active)))
-        signal = Signal(conversation.other(sender), frame)
+        self._tell(conversation.other(sender), frame)
+
+    def marked(self, conversation: Conversation, employee: str, marker: Marker) -> None:
+        """Tell both participants how far `employee` is."""
+        event = protocol.Marker(conversation.id, employee, marker.received, marker.read)
+        frame = text_frame(encode(event))
+        for participant in conversation.participants:
+            self._tell(participant, frame)
+
+    def _tell(self, employee: str, frame: bytes) -> None:
+        signal = Signal(employee, frame)
         self._hub.signal(signal)
         self._fanout.signal(signal)
 

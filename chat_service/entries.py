@@ -1,7 +1,8 @@
-"""What a conversation's log is made of, and how committed entries travel."""
+"""What a conversation's log is made of, and how an entry asks to be appended."""
 
 from collections.abc import Callable
 from datetime import datetime
+from enum import Enum
 from uuid import UUID
 
 from msgspec import Struct
@@ -10,33 +11,60 @@ from chat_service.conversation import Conversation
 from shared.errors import ServiceError
 
 
+class Kind(Enum):
+    """`EDIT` and `DELETE` change the message that they name, in the same transaction."""
+
+    MESSAGE = "message"
+    EDIT = "edit"
+    DELETE = "delete"
+
+
 class Entry(Struct, frozen=True, gc=False):
-    """A durable entry of a conversation's log."""
+    """A durable entry of a conversation's log, in its present state.
+
+    `message` is what an edit or a deletion changes. `text` is None for a deletion, and for a
+    message that was deleted and all edits of it.
+    """
 
     conversation: str
     seq: int
     id: UUID
     sender: str
-    text: str
+    text: str | None
     timestamp: datetime
     sent_at: datetime | None = None
+    kind: Kind = Kind.MESSAGE
+    message: UUID | None = None
+    edited_at: datetime | None = None
+    deleted: bool = False
 
 
 class Draft(Struct, eq=False):
     """An entry that asks to be appended.
 
-    `settle` is called exactly once, synchronously from the commit, with the durable entry (a
-    repeated id: the entry that was stored the first time) or the error that refused it. `origin`
-    is the socket that sent it: it gets the answer instead of the event.
+    `settle` is called exactly once, synchronously from the commit, with the durable entry (for a
+    repeated id the one that was stored the first time, and True) or the error that refused it.
+    `origin` is the socket that sent it: it gets the answer instead of the event.
     """
 
     conversation: Conversation
     id: UUID
     sender: str
-    text: str
+    text: str | None
     sent_at: datetime | None
-    settle: Callable[["Draft", "Entry | ServiceError", bool], None]
+    settle: Callable[["Draft", "Entry | ServiceError", bool], None] = lambda *_: None
     origin: object = None
+    kind: Kind = Kind.MESSAGE
+    message: UUID | None = None
+
+    def is_answered_by(self, entry: Entry) -> bool:
+        """Whether a stored entry with this id is this draft, sent again."""
+        return (
+            entry.conversation == self.conversation.id
+            and entry.sender == self.sender
+            and entry.kind is self.kind
+            and entry.message == self.message
+        )
 
 
 class Committed(Struct, gc=False):

@@ -11,11 +11,14 @@ from typing import Any
 from uuid import UUID
 
 from bson import Binary, UuidRepresentation
+from motor.motor_asyncio import AsyncIOMotorClientSession
 from msgspec import Struct
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
 
-from chat_service.entries import Entry
-from shared.errors import ServiceError
+from chat_service.entries import Entry, Kind
+from shared.errors import MessageDeleted, NotSender, ServiceError, UnknownMessage
 from shared.mongo import Collection, Database, Document, reachable, unavailable
 
 WRITE_CONCERN = {"w": "majority", "j": True, "wtimeout": 5000}
@@ -70,7 +73,12 @@ class EntryStore:
     @staticmethod
     async def prepare(database: Database) -> None:
         """Indexes; repeatable."""
-        await database["messages"].create_index([("convo", 1), ("seq", 1)], unique=True)
+        messages = database["messages"]
+        await messages.create_index([("convo", 1), ("seq", 1)], unique=True)
+        await messages.create_index(
+            [("convo", 1), ("message", 1)],
+            partialFilterExpression={"message": {"$exists": True}},
+        )
 
     async def insert(self, entries: Sequence[Entry]) -> Inserted:
         """Insert in order, up to the first that cannot be; raises `Uncertain`."""
@@ -96,6 +104,46 @@ class EntryStore:
             return Inserted(reply["n"])
         return Inserted(reply["n"], _refusal(errors[0]), errors[0].get("errmsg", ""))
 
+    async def amend(self, entry: Entry) -> Inserted:
+        """Insert an edit or a deletion, and change the message that it names, both or neither.
+
+        Raises `UnknownMessage`, `NotSender`, `MessageDeleted` or `Uncertain`.
+        """
+        client = self._ready().client
+        try:
+            async with (
+                await client.start_session() as session,
+                session.start_transaction(
+                    read_concern=ReadConcern("snapshot"),
+                    write_concern=WriteConcern(w="majority", j=True, wtimeout=5000),
+                ),
+            ):
+                await self._messages.insert_one(_document(entry), session=session)
+                await self._change_message(entry, session)
+        except DuplicateKeyError as error:
+            return Inserted(0, _refusal(error.details or {}), str(error))
+        except PyMongoError as error:
+            # A conflict with another write, an election, a lost connection: the next try tells.
+            raise Uncertain(unavailable(error)) from error
+        return Inserted(1)
+
+    async def _change_message(self, entry: Entry, session: AsyncIOMotorClientSession) -> None:
+        found = {"_id": entry.message, "convo": entry.conversation}
+        message = await self._messages.find_one(found, session=session)
+        if message is None or message.get("kind", "message") != "message":
+            raise UnknownMessage("There is no such message in this conversation.")
+        if message["sender"] != entry.sender:
+            raise NotSender("Only its sender can change or delete a message.")
+        if "deleted_at" in message:
+            raise MessageDeleted("The message is deleted.")
+        if entry.kind is Kind.EDIT:
+            change: Document = {"$set": {"text": entry.text, "edited_at": entry.timestamp}}
+        else:
+            change = {"$set": {"deleted_at": entry.timestamp}, "$unset": {"text": 1}}
+            edits = {"convo": entry.conversation, "message": entry.message, "kind": "edit"}
+            await self._messages.update_many(edits, {"$unset": {"text": 1}}, session=session)
+        await self._messages.update_one(found, change, session=session)
+
     async def heads(self, conversations: Iterable[str]) -> dict[str, Head]:
         """The head of each conversation, `EMPTY` for one without entries."""
         ids = list(conversations)
@@ -116,11 +164,20 @@ class EntryStore:
         found = {row["_id"]: Head(row["seq"], milliseconds(row["at"])) for row in rows}
         return {conversation: found.get(conversation, EMPTY) for conversation in ids}
 
+    async def recent(self, count: int) -> dict[str, tuple[int, datetime]]:
+        """The conversations of the `count` entries that were written last: the newest entry's
+        position and time of each."""
+        wanted = {"_id": 0, "convo": 1, "seq": 1, "timestamp": 1}
+        cursor = self._messages.find({}, wanted).sort("$natural", -1).limit(count)
+        with reachable():
+            rows = await cursor.to_list(None)
+        return {row["convo"]: (row["seq"], row["timestamp"]) for row in reversed(rows)}
+
     async def by_ids(self, ids: Iterable[UUID]) -> dict[UUID, Entry]:
         """Those of the entries `ids` that a majority has, by id."""
         with reachable():
             rows = await self._messages.find({"_id": {"$in": list(ids)}}).to_list(None)
-        return {row["_id"]: _entry(row) for row in rows}
+        return {row["_id"]: entry_of(row) for row in rows}
 
     async def after(
         self, cursors: Mapping[str, int], *, before: Mapping[str, int] | None = None, limit: int
@@ -138,12 +195,18 @@ class EntryStore:
         query = ranges[0] if len(ranges) == 1 else {"$or": ranges}
         cursor = self._messages.find(query).sort([("convo", 1), ("seq", 1)]).limit(limit)
         with reachable():
-            return [_entry(row) for row in await cursor.to_list(None)]
+            return [entry_of(row) for row in await cursor.to_list(None)]
 
     async def page(
-        self, conversation: str, *, before: int | None, after: int | None, limit: int
+        self,
+        conversation: str,
+        *,
+        before: int | None,
+        after: int | None,
+        limit: int,
+        messages_only: bool = False,
     ) -> tuple[list[Entry], bool]:
-        """A page of history, ascending, and whether there is more in its direction.
+        """A page of the log, ascending, and whether there is more in its direction.
 
         With `after` the page begins there and goes forward; else it ends at `before`, or at the
         head, and more lies backward.
@@ -153,14 +216,14 @@ class EntryStore:
             bounds["$gt"] = after
         if before is not None:
             bounds["$lt"] = before
-        query: Document = {"convo": conversation}
+        query: Document = {"convo": conversation} | ({"kind": "message"} if messages_only else {})
         if bounds:
             query["seq"] = bounds
         forward = after is not None
         cursor = self._messages.find(query).sort("seq", 1 if forward else -1).limit(limit + 1)
         with reachable():
             rows = await cursor.to_list(None)
-        page = [_entry(row) for row in rows[:limit]]
+        page = [entry_of(row) for row in rows[:limit]]
         if not forward:
             page.reverse()
         return page, len(rows) > limit
@@ -182,23 +245,30 @@ def _document(entry: Entry) -> Document:
         "_id": Binary.from_uuid(entry.id, UuidRepresentation.STANDARD),
         "convo": entry.conversation,
         "seq": entry.seq,
-        "kind": "message",
+        "kind": entry.kind.value,
         "sender": entry.sender,
-        "text": entry.text,
         "timestamp": entry.timestamp,
     }
+    if entry.text is not None:
+        document["text"] = entry.text
+    if entry.message is not None:
+        document["message"] = entry.message
     if entry.sent_at is not None:
         document["sent_at"] = entry.sent_at
     return document
 
 
-def _entry(row: Mapping[str, Any]) -> Entry:
+def entry_of(row: Mapping[str, Any]) -> Entry:
     return Entry(
         conversation=row["convo"],
         seq=row["seq"],
         id=row["_id"],
         sender=row["sender"],
-        text=row["text"],
+        text=row.get("text"),
         timestamp=row["timestamp"],
         sent_at=row.get("sent_at"),
+        kind=Kind(row["kind"]),
+        message=row.get("message"),
+        edited_at=row.get("edited_at"),
+        deleted="deleted_at" in row,
     )

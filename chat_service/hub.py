@@ -5,16 +5,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from chat_service.events import Event, Signal
-from shared.errors import ServiceError
+from shared.errors import TooManyConnections
 
 if TYPE_CHECKING:
     from chat_service.connection import Connection
-
-
-class TooManyConnections(ServiceError):
-    code = "too_many_connections"
-    status = 503
-    title = "There are too many connections"
 
 
 class Hub:

@@ -1,17 +1,15 @@
-"""Sending and reading messages, for any transport: what is allowed, and what happens.
+"""Sending, changing and reading messages, for any transport: what is allowed, and what happens.
 
 It must never know a socket or a request.
 """
 
 import asyncio
-from datetime import datetime
-from uuid import UUID
 
 from msgspec import Struct
 
 from chat_service.conversation import Conversation
 from chat_service.conversations import Conversations
-from chat_service.entries import Draft, Entry
+from chat_service.entries import Draft, Entry, Kind
 from chat_service.entry_store import EntryStore
 from chat_service.message_log import MessageLog
 from shared.decoding import reject_nul
@@ -25,6 +23,15 @@ class Sent(Struct, frozen=True):
     repeated: bool
 
 
+class Page(Struct, frozen=True):
+    """Messages in their present state, ascending, and whether there is more that way. `head` is a
+    position up to which a reader has everything once it has this page and all before it."""
+
+    messages: list[Entry]
+    has_more: bool
+    head: int
+
+
 class Messaging:
     """The rules of sending and reading."""
 
@@ -36,21 +43,17 @@ class Messaging:
         self._store = store
         self._max_text = max_text
 
-    def submit(self, draft: Draft) -> None:
+    def submit(self, draft: Draft, path: str = "$.text") -> None:
         """Check the text and queue the draft. Raises `InvalidInput` or `Unavailable`."""
-        self.check_text(draft.text)
+        if draft.kind is not Kind.DELETE:
+            self.check_text(draft.text or "", path)
         self._log.submit(draft)
 
-    async def send(
-        self,
-        conversation: Conversation,
-        *,
-        id: UUID,
-        sender: str,
-        text: str,
-        sent_at: datetime | None,
-    ) -> Sent:
-        """Append one message and wait until it is durable. Raises any `ServiceError`."""
+    async def append(self, draft: Draft, path: str = "$.text") -> Sent:
+        """Queue a draft and wait until it is durable; its `settle` is replaced.
+
+        Raises any `ServiceError`.
+        """
         answer: asyncio.Future[Sent] = asyncio.get_running_loop().create_future()
 
         def settle(_: Draft, outcome: Entry | ServiceError, repeated: bool) -> None:
@@ -61,7 +64,8 @@ class Messaging:
             else:
                 answer.set_result(Sent(outcome, repeated))
 
-        self._log.submit(Draft(conversation, id, sender, text, sent_at, settle))
+        draft.settle = settle
+        self.submit(draft, path)
         return await answer
 
     def check_text(self, text: str, path: str = "$.text") -> None:
@@ -79,6 +83,13 @@ class Messaging:
 
     async def history(
         self, conversation: Conversation, *, before: int | None, after: int | None, limit: int
-    ) -> tuple[list[Entry], bool]:
-        """A page of the conversation, ascending, and whether there is more that way."""
-        return await self._store.page(conversation.id, before=before, after=after, limit=limit)
+    ) -> Page:
+        """A page of the conversation; at its cost, the history's length does not matter."""
+        known = self._log.heads.get(conversation.id)
+        messages, has_more = await self._store.page(
+            conversation.id, before=before, after=after, limit=limit, messages_only=True
+        )
+        last = messages[-1].seq if messages else 0
+        ends_at_head = before is None and not (after is not None and has_more)
+        head = max(last, known.seq) if ends_at_head and known is not None else last
+        return Page(messages, has_more, head)

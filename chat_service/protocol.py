@@ -53,6 +53,32 @@ class Send(_Op, frozen=True, tag="send"):
     sent_at: datetime | None = None
 
 
+class Edit(_Op, frozen=True, tag="edit"):
+    """Change the text of one's own message. `id` names the edit as it would a message."""
+
+    id: UUID
+    conversation: ConversationId
+    message: UUID
+    text: str
+
+
+class Delete(_Op, frozen=True, tag="delete"):
+    """Delete one's own message: its text is gone, from every edit of it too."""
+
+    id: UUID
+    conversation: ConversationId
+    message: UUID
+
+
+class Mark(_Op, frozen=True, tag="mark"):
+    """One has received, or read, everything up to here. Lower than before means nothing."""
+
+    conversation: ConversationId
+    received: Seq | None = None
+    read: Seq | None = None
+    id: Reference | None = None
+
+
 class Typing(_Op, frozen=True, tag="typing"):
     """The caller types to an employee, or stopped. Repeat it every 3 s while it goes on."""
 
@@ -72,7 +98,7 @@ class Ping(_Op, frozen=True, tag="ping"):
     id: Reference | None = None
 
 
-ClientOp = Auth | Send | Typing | Resume | Ping
+ClientOp = Auth | Send | Edit | Delete | Typing | Mark | Resume | Ping
 
 
 class _Event(Struct, frozen=True, tag_field="type", gc=False):
@@ -108,16 +134,58 @@ class Ack(_Event, frozen=True, tag="ack", omit_defaults=True):
 
 
 class Message(_Event, frozen=True, tag="message", omit_defaults=True):
-    """A message; `timestamp` is when it was stored, `sent_at` what the sender's clock said."""
+    """A message in its present state; a deleted one has no text. `timestamp` is when it was stored,
+    `sent_at` what the sender's clock said."""
 
     conversation: str
     seq: int
     id: UUID
     sender: str
     participants: tuple[str, str]
-    text: str
     timestamp: datetime
+    text: str | UnsetType = UNSET
     sent_at: datetime | UnsetType = UNSET
+    edited_at: datetime | UnsetType = UNSET
+    deleted: bool = False
+
+
+class Edited(_Event, frozen=True, tag="edited", omit_defaults=True):
+    """The text of the message `message` is `text` now; none where it was deleted since."""
+
+    conversation: str
+    seq: int
+    id: UUID
+    message: UUID
+    sender: str
+    participants: tuple[str, str]
+    timestamp: datetime
+    text: str | UnsetType = UNSET
+
+
+class Deleted(_Event, frozen=True, tag="deleted"):
+    """The message `message` was deleted."""
+
+    conversation: str
+    seq: int
+    id: UUID
+    message: UUID
+    sender: str
+    participants: tuple[str, str]
+    timestamp: datetime
+
+
+LogEvent = Message | Edited | Deleted
+"""An entry of a conversation's log, in `seq` order."""
+
+
+class Marker(_Event, frozen=True, tag="marker"):
+    """`employee` has received, and read, everything up to here. It never goes back: keep the
+    highest. A message marks its sender's own position without such an event."""
+
+    conversation: str
+    employee: str
+    received: int
+    read: int
 
 
 class TypingEvent(_Event, frozen=True, tag="typing"):
@@ -178,6 +246,9 @@ ServerEvent = (
     Welcome
     | Ack
     | Message
+    | Edited
+    | Deleted
+    | Marker
     | TypingEvent
     | Resumed
     | Resync

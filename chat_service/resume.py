@@ -6,9 +6,9 @@ from msgspec import Struct
 
 from chat_service.conversation import Conversation
 from chat_service.conversations import Conversations
-from chat_service.delivery import message_of
+from chat_service.delivery import as_log_event
 from chat_service.entry_store import EntryStore
-from chat_service.protocol import Message, ResumedConversation
+from chat_service.protocol import LogEvent, ResumedConversation
 from shared.errors import FieldProblem, InvalidInput, NotParticipant
 
 
@@ -27,7 +27,7 @@ class CatchUp(Struct, frozen=True):
     `covered` are the positions up to which live events must not come again.
     """
 
-    messages: list[Message]
+    events: list[LogEvent]
     conversations: dict[str, ResumedConversation]
     covered: dict[str, int]
 
@@ -63,8 +63,8 @@ class Resumption:
                 raise NotParticipant(f"You do not take part in a conversation {conversation!r}.")
         newest = await self._conversations.newest_of(employee, self._limits.conversations)
         heads = await self._store.heads({**newest, **named})
-        messages = await self._missed(cursors, named, {id: heads[id].seq for id in named})
-        sent = {message.conversation: message.seq for message in messages}
+        events = await self._missed(cursors, named, {id: heads[id].seq for id in named})
+        sent = {event.conversation: event.seq for event in events}
         conversations = {
             id: ResumedConversation(
                 head=head.seq,
@@ -74,15 +74,15 @@ class Resumption:
             if head.seq
         }
         covered = {id: heads[id].seq for id in named}
-        return CatchUp(messages, conversations, covered)
+        return CatchUp(events, conversations, covered)
 
     async def _missed(
         self,
         cursors: Mapping[str, int],
         named: Mapping[str, Conversation],
         heads: Mapping[str, int],
-    ) -> list[Message]:
-        """Messages after the cursors; of a conversation with too many, the oldest that fit."""
+    ) -> list[LogEvent]:
+        """Events after the cursors; of a conversation with too many, the oldest that fit."""
         wanted: dict[str, int] = {}
         stop: dict[str, int] = {}
         total = 0
@@ -95,4 +95,4 @@ class Resumption:
         if not wanted:
             return []
         entries = await self._store.after(wanted, before=stop, limit=total)
-        return [message_of(entry, named[entry.conversation].participants) for entry in entries]
+        return [as_log_event(entry, named[entry.conversation].participants) for entry in entries]

@@ -1,28 +1,35 @@
-"""The REST endpoints: history and sending, beside the WebSocket.
+"""The REST endpoints of messages, and the WebSocket's address.
 
 They must never know MongoDB or RabbitMQ.
 """
 
-from datetime import datetime
-from typing import Annotated
-from uuid import UUID, uuid4
+import asyncio
+from uuid import uuid4
 
 from aiohttp import web
-from msgspec import UNSET, Meta, Struct, UnsetType
 
-from chat_service.conversation import Conversation, with_other
-from chat_service.entries import Entry
+from chat_service.bodies import (
+    History,
+    HistoryRequest,
+    SendRequest,
+    SentMessage,
+    marker_views,
+    message_view,
+)
+from chat_service.conversation import with_other
+from chat_service.conversations import Marker
+from chat_service.entries import Draft
 from chat_service.messaging import Messaging
-from chat_service.protocol import Seq
 from chat_service.socket import Sockets
 from shared.emails import normalise
-from shared.endpoints import Endpoint, json_reply
+from shared.endpoints import Endpoint, bearer, json_reply
 from shared.errors import (
     FieldProblem,
     ForeignOrigin,
     IdConflict,
     InvalidInput,
     NotParticipant,
+    RateLimited,
     SenderMismatch,
     Unavailable,
     UnknownEmployee,
@@ -31,62 +38,6 @@ from shared.tokens import Claims
 
 MESSAGING = web.AppKey("messaging", Messaging)
 SOCKETS = web.AppKey("sockets", Sockets)
-
-Participants = Annotated[
-    tuple[str, ...], Meta(description="the email addresses of exactly two employees")
-]
-
-
-class NewMessage(Struct, frozen=True, forbid_unknown_fields=True):
-    """`id` names the message for ever: sending it again changes nothing. Without one the service
-    makes one, and sending again stores again. `timestamp` is the sender's clock, kept as
-    `sent_at`."""
-
-    sender: str
-    text: str
-    timestamp: datetime | None = None
-    id: UUID | None = None
-
-
-class SendRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    participants: Participants
-    message: NewMessage
-
-
-class HistoryRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """`after` and `before` exclude themselves. With `after` the page begins there and goes forward;
-    without, it ends at `before` or at the newest."""
-
-    participants: Participants
-    before: Seq | None = None
-    after: Seq | None = None
-    limit: Annotated[int, Meta(ge=1, le=200)] = 50
-
-
-class StoredMessage(Struct, frozen=True, omit_defaults=True):
-    """`timestamp` is when it was stored, `sent_at` what the sender's clock said."""
-
-    seq: int
-    id: UUID
-    sender: str
-    text: str
-    timestamp: datetime
-    sent_at: datetime | UnsetType = UNSET
-
-
-class SentMessage(Struct, frozen=True):
-    conversation: str
-    participants: tuple[str, str]
-    message: StoredMessage
-
-
-class History(Struct, frozen=True):
-    """Ascending by `seq`; `has_more` tells of more in the direction that was asked for."""
-
-    conversation: str
-    participants: tuple[str, str]
-    messages: list[StoredMessage]
-    has_more: bool
 
 
 async def send_message(
@@ -100,18 +51,20 @@ async def send_message(
     messaging.check_text(message.text, "$.message.text")
     conversation = messaging.conversations.known(caller.email, address)
     if conversation is None:
-        token = request.headers["Authorization"].partition(" ")[2].strip()
         conversation = await messaging.conversations.open(
-            caller.email, address, token, "$.participants"
+            caller.email, address, bearer(request) or "", "$.participants"
         )
-    sent = await messaging.send(
-        conversation,
-        id=message.id or uuid4(),
-        sender=caller.email,
-        text=message.text,
-        sent_at=message.timestamp,
+    sent = await messaging.append(
+        Draft(
+            conversation,
+            message.id or uuid4(),
+            caller.email,
+            message.text,
+            message.timestamp,
+        ),
+        "$.message.text",
     )
-    reply = SentMessage(conversation.id, conversation.participants, _stored(sent.entry))
+    reply = SentMessage(conversation.id, conversation.participants, message_view(sent.entry))
     return json_reply(reply, status=200 if sent.repeated else 201)
 
 
@@ -119,16 +72,19 @@ async def read_history(
     request: web.Request, *, caller: Claims, body: HistoryRequest
 ) -> web.StreamResponse:
     messaging = request.app[MESSAGING]
-    conversation = _conversation(caller, body.participants)
-    entries, has_more = await messaging.history(
-        conversation, before=body.before, after=body.after, limit=body.limit
+    conversation = with_other(caller.email, _other(caller, body.participants), "$.participants")
+    page, markers = await asyncio.gather(
+        messaging.history(conversation, before=body.before, after=body.after, limit=body.limit),
+        messaging.conversations.markers([conversation.id]),
     )
     return json_reply(
         History(
             conversation=conversation.id,
             participants=conversation.participants,
-            messages=[_stored(entry) for entry in entries],
-            has_more=has_more,
+            messages=[message_view(entry) for entry in page.messages],
+            markers=marker_views(conversation, markers.get(conversation.id, (Marker(), Marker()))),
+            has_more=page.has_more,
+            head=page.head,
         )
     )
 
@@ -146,7 +102,14 @@ ENDPOINTS = (
         description="The answer comes once the message is durable: 201, or 200 for a repeated id.",
         body=SendRequest,
         replies={201: SentMessage, 200: SentMessage},
-        errors=(SenderMismatch, NotParticipant, UnknownEmployee, IdConflict, Unavailable),
+        errors=(
+            SenderMismatch,
+            NotParticipant,
+            UnknownEmployee,
+            IdConflict,
+            RateLimited,
+            Unavailable,
+        ),
     ),
     Endpoint(
         method="POST",
@@ -155,7 +118,7 @@ ENDPOINTS = (
         summary="Read the history of two participants",
         body=HistoryRequest,
         replies={200: History},
-        errors=(NotParticipant, Unavailable),
+        errors=(NotParticipant, RateLimited, Unavailable),
     ),
     Endpoint(
         method="GET",
@@ -184,18 +147,3 @@ def _other(caller: Claims, participants: tuple[str, ...]) -> str:
     if caller.email not in addresses:
         raise NotParticipant("The caller must be one of the participants.")
     return addresses[1] if addresses[0] == caller.email else addresses[0]
-
-
-def _conversation(caller: Claims, participants: tuple[str, ...]) -> Conversation:
-    return with_other(caller.email, _other(caller, participants), "$.participants")
-
-
-def _stored(entry: Entry) -> StoredMessage:
-    return StoredMessage(
-        seq=entry.seq,
-        id=entry.id,
-        sender=entry.sender,
-        text=entry.text,
-        timestamp=entry.timestamp,
-        sent_at=UNSET if entry.sent_at is None else entry.sent_at,
-    )

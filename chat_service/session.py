@@ -15,13 +15,16 @@ from msgspec import UNSET, Struct
 
 from chat_service import protocol
 from chat_service.connection import Bounds, Connection
+from chat_service.conversation import Conversation
 from chat_service.delivery import Delivery
-from chat_service.entries import Draft, Entry
+from chat_service.entries import Draft, Entry, Kind
 from chat_service.fanout import FanOut
 from chat_service.hub import Hub
+from chat_service.marking import Marking
 from chat_service.message_log import MessageLog
 from chat_service.messaging import Messaging
 from chat_service.protocol import Ack, CloseCode, Error, Limits, Pong, Resumed, Welcome
+from chat_service.rates import RateLimiter
 from chat_service.resume import Resumption
 from chat_service.settings import ChatSettings
 from shared.decoding import decode
@@ -33,6 +36,8 @@ from shared.tokens import TokenVerifier
 log = get_logger("session")
 
 EXPIRY_WARNING_SECONDS = 60
+TYPING_SECONDS = 1.0
+"""A sender's typing is passed on at most this often."""
 CATCH_UP_SECONDS = 60.0
 """A peer that takes longer to read what it missed is cut off."""
 
@@ -50,6 +55,8 @@ class Services(Struct, frozen=True):
     delivery: Delivery
     messaging: Messaging
     resumption: Resumption
+    marking: Marking
+    rates: RateLimiter | None
 
 
 def error_event(error: ServiceError, id: UUID | str | None) -> Error:
@@ -73,6 +80,7 @@ class Session:
         self._connection = connection
         self._services = services
         self._employee = connection.employee
+        self._typing_to: dict[Conversation, float] = {}
         self._expiry: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[bool] | None = None
 
@@ -85,6 +93,8 @@ class Session:
             self._welcome()
             await self._read()
         finally:
+            for conversation in list(self._typing_to):
+                self._stop_typing(conversation)
             fanout.detach(self._employee)
             if self._expiry is not None:
                 self._expiry.cancel()
@@ -119,10 +129,17 @@ class Session:
     async def _take(self, data: bytes) -> None:
         op: protocol.ClientOp | None = None
         try:
+            rates = self._services.rates
+            if rates is not None:
+                rates.take(self._employee)
             op = decode(protocol.ops, data)
             match op:
                 case protocol.Send():
                     await self._send(op)
+                case protocol.Edit() | protocol.Delete():
+                    await self._amend(op)
+                case protocol.Mark():
+                    await self._mark(op)
                 case protocol.Typing():
                     await self._typing(op)
                 case protocol.Resume():
@@ -156,6 +173,32 @@ class Session:
         )
         messaging.submit(draft)
         connection.began()
+        if self._typing_to:
+            self._stop_typing(conversation)
+
+    async def _amend(self, op: protocol.Edit | protocol.Delete) -> None:
+        messaging = self._services.messaging
+        conversation = await messaging.conversations.get(self._employee, op.conversation)
+        await self._connection.room()
+        is_edit = isinstance(op, protocol.Edit)
+        draft = Draft(
+            conversation,
+            op.id,
+            self._employee,
+            op.text if isinstance(op, protocol.Edit) else None,
+            None,
+            self._answer,
+            self._connection,
+            Kind.EDIT if is_edit else Kind.DELETE,
+            op.message,
+        )
+        messaging.submit(draft)
+        self._connection.began()
+
+    async def _mark(self, op: protocol.Mark) -> None:
+        conversations = self._services.messaging.conversations
+        conversation = await conversations.get(self._employee, op.conversation)
+        self._services.marking.mark(self._employee, conversation, op.received, op.read)
 
     def _answer(self, draft: Draft, outcome: Entry | ServiceError, repeated: bool) -> None:
         self._connection.ended()
@@ -168,8 +211,19 @@ class Session:
     async def _typing(self, op: protocol.Typing) -> None:
         conversations = self._services.messaging.conversations
         conversation = await conversations.find(self._employee, op.to)
-        if conversation is not None:  # nobody can see somebody type who never wrote to them
-            self._services.delivery.typing(self._employee, conversation, active=op.active)
+        if conversation is None:  # nobody is told that somebody types who never wrote to them
+            return
+        if not op.active:
+            self._stop_typing(conversation)
+            return
+        now = time.monotonic()
+        if now - self._typing_to.get(conversation, float("-inf")) >= TYPING_SECONDS:
+            self._typing_to[conversation] = now
+            self._services.delivery.typing(self._employee, conversation, active=True)
+
+    def _stop_typing(self, conversation: Conversation) -> None:
+        if self._typing_to.pop(conversation, None) is not None:
+            self._services.delivery.typing(self._employee, conversation, active=False)
 
     async def _resume(self, op: protocol.Resume) -> None:
         connection = self._connection
@@ -179,8 +233,8 @@ class Session:
             await connection.quiet()
             missed = await self._services.resumption.catch_up(self._employee, op.cursors)
             async with asyncio.timeout(CATCH_UP_SECONDS):
-                for message in missed.messages:
-                    await self._ws.send_frame(protocol.encode(message), WSMsgType.TEXT)
+                for event in missed.events:
+                    await self._ws.send_frame(protocol.encode(event), WSMsgType.TEXT)
             connection.send(Resumed(missed.conversations, op.id))
             covered = missed.covered
         except (TimeoutError, ConnectionError):

@@ -42,6 +42,12 @@ class ChatSettings(Settings, frozen=True, kw_only=True):
     heartbeat_seconds: Annotated[
         Seconds, Meta(description="WebSocket ping interval; half of it without a pong closes")
     ] = 25.0
+    op_rate: Annotated[
+        float, Meta(gt=0, description="ops and requests a second that an employee may send")
+    ] = 100.0
+    op_burst: Annotated[
+        Count, Meta(description="ops and requests that an employee may send at once")
+    ] = 1000
     max_in_flight: Annotated[
         Count, Meta(description="unanswered sends of a socket before it is not read for a while")
     ] = 64

@@ -10,12 +10,17 @@ from aiohttp import WSMsgType, web
 
 from chat_service import protocol
 from chat_service.connection import Connection
-from chat_service.hub import TooManyConnections
 from chat_service.protocol import CloseCode, encode
 from chat_service.session import Services, Session, error_event
 from shared.decoding import decode
 from shared.endpoints import authenticate, bearer
-from shared.errors import ForeignOrigin, ServiceError, Unauthorized, Unavailable
+from shared.errors import (
+    ForeignOrigin,
+    ServiceError,
+    TooManyConnections,
+    Unauthorized,
+    Unavailable,
+)
 from shared.logs import get_logger
 from shared.tokens import Claims
 

@@ -1,38 +1,58 @@
-"""Conversation summaries, written behind the log: the newest entry of each, every so often.
+"""Conversation summaries, written behind the log: where each conversation is, every so often.
 
-They are derived. What is lost with a process is made good when a summary is read, and at start.
+They are derived. What is lost with a process is made good at the next start of any instance, and
+when a list that shows it is read. No text is in them, so no deleted text can stay in them.
 """
 
 import asyncio
 from collections.abc import Iterable
+from datetime import datetime
 
-from chat_service.conversations import Conversations
-from chat_service.entries import Entry
-from shared.errors import Unavailable
+from chat_service.conversations import Conversations, Summary
+from chat_service.entries import Committed, Kind
+from chat_service.entry_store import EntryStore
+from shared.errors import ServiceError
+from shared.logs import get_logger
+
+log = get_logger("summaries")
 
 MOST_AT_ONCE = 1000
+LOOKED_BACK = 5000
+"""Entries, the newest of all conversations, whose summaries are checked at start."""
 
 
 class Summaries:
-    """The newest entries that are not yet in their summaries."""
+    """What is not yet in the summaries."""
 
-    def __init__(self, conversations: Conversations, interval: float) -> None:
+    def __init__(self, conversations: Conversations, store: EntryStore, interval: float) -> None:
         self._conversations = conversations
+        self._store = store
         self._interval = interval
-        self._newest: dict[str, Entry] = {}
+        self._unwritten: dict[str, Summary] = {}
         self._work = asyncio.Event()
 
-    def note(self, entries: Iterable[Entry]) -> None:
-        """These entries became durable."""
-        newest = self._newest
-        for entry in entries:
-            known = newest.get(entry.conversation)
-            if known is None or known.seq < entry.seq:
-                newest[entry.conversation] = entry
+    def note(self, batch: Iterable[Committed]) -> None:
+        """These entries became durable. Whoever sends a message has read what was before it."""
+        for item in batch:
+            entry, draft = item.entry, item.draft
+            summary = self._of(entry.conversation)
+            summary.head = max(summary.head, entry.seq)
+            if entry.kind is Kind.MESSAGE:
+                self._touch(summary, entry.timestamp)
+                index = draft.conversation.participants.index(entry.sender)
+                summary.sent[index] = max(summary.sent.get(index, 0), entry.seq)
+        self._work.set()
+
+    def repair(self, conversation: str, head: int, updated_at: datetime) -> None:
+        """A summary was found to be behind its log."""
+        summary = self._of(conversation)
+        summary.head = max(summary.head, head)
+        self._touch(summary, updated_at)
         self._work.set()
 
     async def run(self) -> None:
-        """Write until cancelled."""
+        """Look for what a crash left behind, then write until cancelled."""
+        await self._look_back()
         while True:
             await self._work.wait()
             self._work.clear()
@@ -41,12 +61,42 @@ class Summaries:
 
     async def write(self) -> None:
         """Write what was noted; what cannot be written now stays noted."""
-        while self._newest:
-            some = dict(list(self._newest.items())[:MOST_AT_ONCE])
+        while self._unwritten:
+            some = dict(list(self._unwritten.items())[:MOST_AT_ONCE])
             for conversation in some:
-                del self._newest[conversation]
+                del self._unwritten[conversation]
             try:
-                await self._conversations.summarise(some.values())
-            except Unavailable:
-                self.note(some.values())
+                await self._conversations.summarise(some)
+            except ServiceError:
+                self._put_back(some)
                 return
+
+    async def _look_back(self) -> None:
+        recent: dict[str, tuple[int, datetime]] | None = None
+        while recent is None:
+            try:
+                recent = await self._store.recent(LOOKED_BACK)
+            except ServiceError:
+                await asyncio.sleep(self._interval)
+        for conversation, (head, moment) in recent.items():
+            self.repair(conversation, head, moment)
+
+    def _of(self, conversation: str) -> Summary:
+        summary = self._unwritten.get(conversation)
+        if summary is None:
+            summary = self._unwritten[conversation] = Summary(0, None, {})
+        return summary
+
+    def _touch(self, summary: Summary, moment: datetime) -> None:
+        if summary.updated_at is None or summary.updated_at < moment:
+            summary.updated_at = moment
+
+    def _put_back(self, summaries: dict[str, Summary]) -> None:
+        for conversation, older in summaries.items():
+            summary = self._of(conversation)
+            summary.head = max(summary.head, older.head)
+            if older.updated_at is not None:
+                self._touch(summary, older.updated_at)
+            for index, seq in older.sent.items():
+                summary.sent[index] = max(summary.sent.get(index, 0), seq)
+        self._work.set()

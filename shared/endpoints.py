@@ -27,6 +27,9 @@ from shared.tokens import VERIFIER, Claims
 MAX_TOKEN = 8192
 """Characters of a bearer token; ours have about 500."""
 
+ADMISSION: web.AppKey[Callable[[Claims], None]] = web.AppKey("admission")
+"""Called with the caller of every request that has one; raises `RateLimited`."""
+
 _encoder = msgspec.json.Encoder()
 
 EndpointHandler = Callable[..., Awaitable[web.StreamResponse]]
@@ -116,7 +119,10 @@ async def _call(
 ) -> web.StreamResponse:
     arguments: dict[str, Any] = {}
     if not endpoint.public:
-        arguments["caller"] = await authenticate(request)
+        arguments["caller"] = caller = await authenticate(request)
+        admission = request.app.get(ADMISSION)
+        if admission is not None:
+            admission(caller)
     if endpoint.query is not None:
         arguments["query"] = convert(request.query.items(), endpoint.query)
     if decoder is not None:

@@ -88,6 +88,12 @@ class SenderMismatch(ServiceError):
     title = "The sender must be the caller"
 
 
+class NotSender(ServiceError):
+    code = "not_sender"
+    status = 403
+    title = "Only its sender may do this to a message"
+
+
 class NotParticipant(ServiceError):
     code = "not_participant"
     status = 403
@@ -112,6 +118,18 @@ class UnknownEmployee(ServiceError):
     title = "There is no such employee"
 
 
+class UnknownConversation(ServiceError):
+    code = "unknown_conversation"
+    status = 404
+    title = "There is no such conversation"
+
+
+class UnknownMessage(ServiceError):
+    code = "unknown_message"
+    status = 404
+    title = "There is no such message"
+
+
 class MethodNotAllowed(ServiceError):
     code = "method_not_allowed"
     status = 405
@@ -130,6 +148,12 @@ class IdConflict(ServiceError):
     title = "The id names something else already"
 
 
+class MessageDeleted(ServiceError):
+    code = "message_deleted"
+    status = 409
+    title = "The message is deleted"
+
+
 class RateLimited(ServiceError):
     code = "rate_limited"
     status = 429
@@ -140,6 +164,12 @@ class InternalError(ServiceError):
     code = "internal_error"
     status = 500
     title = "Something went wrong on our side"
+
+
+class TooManyConnections(ServiceError):
+    code = "too_many_connections"
+    status = 503
+    title = "There are too many connections"
 
 
 class Unavailable(ServiceError):
