@@ -3,7 +3,7 @@
 - A message published with some keys reaches every instance that has bound at least one of them, the
   publisher included, once. Messages of one publisher arrive in the order of their publishing.
 - Delivery is at most once, and best effort: an instance that is cut off, or too slow, loses
-  messages. It learns that it was cut off: `interrupted`, and later `restored`, are called on it.
+  messages. It learns of both: `interrupted` and later `restored` are called on it, or `dropped`.
 - Bindings belong to the instance, not to its connection: they are there again when `restored` is
   called.
 """
@@ -17,7 +17,11 @@ class BrokerDown(Exception):
 
 
 class Listener(Protocol):
-    """What an instance is told. All calls are synchronous and must not block."""
+    """What an instance is told. All calls are synchronous and must not block.
+
+    `restored` and `interrupted` come in turn, `restored` first. A message may come before
+    `restored`: it was published by somebody else in the meantime.
+    """
 
     def received(self, body: bytes) -> None:
         """A message for one of the bound keys."""
@@ -27,6 +31,9 @@ class Listener(Protocol):
 
     def interrupted(self) -> None:
         """Cut off: what is published from now on may be missed."""
+
+    def dropped(self) -> None:
+        """Messages for this instance were thrown away, because too many waited for it."""
 
 
 class Broker(Protocol):
@@ -38,6 +45,12 @@ class Broker(Protocol):
 
     async def run(self, listener: Listener) -> None:
         """Stay connected until cancelled."""
+
+    def reset(self) -> None:
+        """Give the connection up, if there is one, and make another: this one seems to be deaf.
+
+        `interrupted` is called soon, and `restored` when the other one is there.
+        """
 
     async def bind(self, key: str) -> None:
         """Receive messages with `key`. Returns when that holds, or at once where the broker is

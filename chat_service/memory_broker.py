@@ -9,12 +9,16 @@ _exchanges: dict[str, "list[MemoryBroker]"] = {}
 
 
 class MemoryBroker:
-    """A `Broker` for instances in one process; those with the same URL hear each other."""
+    """A `Broker` for instances in one process; those with the same URL hear each other.
+
+    Every message is received in the next turn of the event loop: none can pile up and be dropped.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._keys: set[str] = set()
         self._listener: Listener | None = None
+        self._reset = asyncio.Event()
 
     @property
     def connected(self) -> bool:
@@ -22,15 +26,20 @@ class MemoryBroker:
 
     async def run(self, listener: Listener) -> None:
         peers = _exchanges.setdefault(self._url, [])
-        self._listener = listener
-        peers.append(self)
-        listener.restored()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            peers.remove(self)
-            self._listener = None
-            listener.interrupted()
+        while True:
+            self._reset.clear()
+            self._listener = listener
+            peers.append(self)
+            try:
+                listener.restored()
+                await self._reset.wait()
+            finally:
+                peers.remove(self)
+                self._listener = None
+                listener.interrupted()
+
+    def reset(self) -> None:
+        self._reset.set()
 
     async def bind(self, key: str) -> None:
         self._keys.add(key)

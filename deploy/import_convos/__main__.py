@@ -105,14 +105,13 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="what was skipped and why, as JSON lines"
     )
-    options = parser.parse_args(arguments)
-    if not options.source:
-        parser.error("--from is empty: name the reference database, as in FROM=mongodb://host/name")
-    return options
+    return parser.parse_args(arguments)
 
 
 def _databases(options: argparse.Namespace, stack: ExitStack) -> Databases:
     """Raises `Unusable` where one does not answer, or is not what it should be."""
+    if not options.source:
+        raise Unusable("--from is empty: name the reference database, mongodb://host:port/name.")
     reference = stack.enter_context(
         _client(
             "reference",

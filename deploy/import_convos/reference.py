@@ -70,7 +70,7 @@ class Reference:
         ]
         with self._database["convos"].aggregate(pipeline, batchSize=ROWS_AT_ONCE) as found:
             for convo, rows in groupby(found, key=lambda row: row["_id"]):
-                yield convo, (Row(row["position"], row.get("messages")) for row in rows)
+                yield convo, (Row(int(row["position"]), row.get("messages")) for row in rows)
 
 
 def name(id: Any) -> str:

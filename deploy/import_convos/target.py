@@ -13,6 +13,7 @@ from msgspec import Struct
 from pymongo import UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
+from pymongo.read_concern import ReadConcern
 
 from chat_service.conversation import Conversation
 from chat_service.entry_store import DUPLICATE_KEY
@@ -129,43 +130,52 @@ class Target:
         failures: list[dict[str, Any]] = error.details["writeErrors"]
         if not failures or failures[0]["code"] != DUPLICATE_KEY:
             raise error
-        index = failures[0]["index"]
-        failed, rest = rows[index], rows[index + 1 :]
-        place = {key: failed[key] for key in ("_id", "convo", "seq")}
-        if self._messages.find_one(place, {"_id": 1}) is not None:
-            return rest  # another import, of the same
+        failed, rest = rows[failures[0]["index"]], rows[failures[0]["index"] :]
+        missing = self._missing(rest)
+        if failed not in missing:
+            return missing
         conversation = failed["convo"]
-        kept = [row for row in rest if row["convo"] != conversation]
-        lost = 1 + len(rest) - len(kept)
+        kept = [row for row in missing if row["convo"] != conversation]
+        lost = len(missing) - len(kept)
         self.conflicts[conversation] = self.conflicts.get(conversation, 0) + lost
         return kept
+
+    def _missing(self, rows: list[Document]) -> list[Document]:
+        """Those of `rows` that another import of the same has not written in the meantime."""
+        newest = self._messages.with_options(read_concern=ReadConcern("local"))
+        ids = [row["_id"] for row in rows]
+        written = {
+            (row["_id"], row["convo"], row["seq"])
+            for row in newest.find({"_id": {"$in": ids}}, {"convo": 1, "seq": 1})
+        }
+        return [row for row in rows if (row["_id"], row["convo"], row["seq"]) not in written]
 
 
 def _updates(summary: Summary) -> list[UpdateOne]:
     """Repeatable, and never backwards: a service may have gone on already."""
-    conversation, last = summary.conversation, summary.last
-    everything = {"received": summary.seq, "read": summary.seq}
-    markers = {"markers": [everything, everything]}
-    state = {
-        "last_seq": summary.seq,
-        "last_message": {
-            "id": last.id,
-            "seq": summary.seq,
-            "sender": last.sender,
-            "text": last.text,
-            "timestamp": _datetime(last.at),
-        },
-        "updated_at": _datetime(last.at),
-    }
-    opened = {
+    conversation, last, seq = summary.conversation, summary.last, summary.seq
+    at = _datetime(last.at)
+    message = {"id": last.id, "seq": seq, "sender": last.sender, "text": last.text, "timestamp": at}
+    new = {
         "participants": list(conversation.participants),
+        "last_seq": seq,
+        "last_message": message,
+        "markers": [{"received": seq, "read": seq}, {"received": seq, "read": seq}],
         "created_at": _datetime(summary.opened),
+        "updated_at": at,
+    }
+    forward = {"last_seq": seq, "updated_at": at} | {
+        f"markers.{index}.{kind}": seq for index in (0, 1) for kind in ("received", "read")
     }
     id = conversation.id
     return [
-        UpdateOne({"_id": id}, {"$setOnInsert": opened | state | markers}, upsert=True),
-        UpdateOne({"_id": id, "last_seq": {"$lt": summary.seq}}, {"$set": state | markers}),
-        UpdateOne({"_id": id, "markers": {"$exists": False}}, {"$set": markers}),
+        UpdateOne({"_id": id}, {"$setOnInsert": new}, upsert=True),
+        UpdateOne({"_id": id, "markers": {"$exists": False}}, {"$set": {"markers": [{}, {}]}}),
+        UpdateOne({"_id": id}, {"$max": forward}),
+        UpdateOne(
+            {"_id": id, "last_message.seq": {"$not": {"$gte": seq}}},
+            {"$set": {"last_message": message}},
+        ),
     ]
 
 

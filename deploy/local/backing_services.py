@@ -75,12 +75,16 @@ def choose_mongodb(environ: Mapping[str, str], directory: Path, port: int) -> Ba
     )
 
 
-def choose_rabbitmq(environ: Mapping[str, str], directory: Path, port: int) -> BackingService:
+def choose_rabbitmq(
+    environ: Mapping[str, str], directory: Path, port: int, *, may_install: bool | None = None
+) -> BackingService:
     """Where none can be had, the embedded broker, which is one process's own."""
+    if may_install is None:
+        may_install = packages.may_install()
     url = environ.get("AMQP_URL", "")
     if url and (url == EMBEDDED_URL or amqp_handshake.accepts(url)):
         return Present(url)
-    if rabbitmq_server_binary() or packages.may_install():
+    if rabbitmq_server_binary() or may_install:
         return RabbitServer(directory, port)
     if compose.engine_answers():
         return compose.ComposeServer("rabbitmq", 5672, "amqp://guest:guest@{address}/")

@@ -1,7 +1,8 @@
 """`make run-all`: the whole backend on this machine, until Ctrl-C.
 
 MongoDB and RabbitMQ are what answers at MONGO_URL and AMQP_URL, else our own, with their data
-under .run/. The services are stopped before what they use. Nothing is left running.
+under .run/ (RUN_DIR names another folder). The services are stopped before what they use. Nothing
+is left running.
 """
 
 import contextlib
@@ -32,8 +33,10 @@ from deploy.local.rabbitmq import RabbitServer
 from deploy.local.services import Service
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN = ROOT / ".run"
 MOST_INSTANCES = 32
+WITHOUT_RABBITMQ = """\
+Without RabbitMQ: the chat service uses its embedded broker, which joins no two processes, so
+there is ONE chat instance. For more, install rabbitmq-server or Docker, or set AMQP_URL."""
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -41,9 +44,10 @@ def main() -> int:
     for signum in STOP_SIGNALS:
         signal.signal(signum, _interrupt)
     console = Console()
+    directory = Path(os.environ.get("RUN_DIR") or ROOT / ".run")
     try:
-        with _the_only_one():
-            failure = _run(os.environ, console)
+        with _the_only_one(directory):
+            failure = _run(os.environ, directory, console)
     except ServerError as error:
         failure = str(error)
     except KeyboardInterrupt:
@@ -53,29 +57,33 @@ def main() -> int:
     return 1 if failure else 0
 
 
-def _run(environ: Mapping[str, str], console: Console) -> str | None:
+def _run(environ: Mapping[str, str], directory: Path, console: Console) -> str | None:
     """Returns None when it was asked to stop, else what went wrong."""
     ports = services.ports_from(environ)
-    mongodb = choose_mongodb(environ, RUN / "mongodb", ports.mongo_port)
-    rabbitmq = choose_rabbitmq(environ, RUN / "rabbitmq", ports.rabbitmq_port)
     instances = services.number_from(environ, "CHAT_INSTANCES", 2, MOST_INSTANCES)
+    mongodb = choose_mongodb(environ, directory / "mongodb", ports.mongo_port)
+    rabbitmq = choose_rabbitmq(environ, directory / "rabbitmq", ports.rabbitmq_port)
+    if rabbitmq.url == EMBEDDED_URL:
+        instances = 1
+    require_free_ports(_wanted_ports(ports, instances, mongodb, rabbitmq))
+
+    if missing := missing_packages(mongodb, rabbitmq):
+        try:
+            packages.install(missing, directory / "install.log")
+        except ServerError as error:
+            console.say(str(error))
+            rabbitmq = choose_rabbitmq(
+                environ, directory / "rabbitmq", ports.rabbitmq_port, may_install=False
+            )
     for name, setting, server in (
         ("MongoDB", "MONGO_URL", mongodb),
         ("RabbitMQ", "AMQP_URL", rabbitmq),
     ):
-        if environ.get(setting) and not isinstance(server, Present):
-            console.say(f"No {name} lets us in at {setting}: starting one here instead.")
+        if environ.get(setting) and server.url != environ[setting]:
+            console.say(f"No {name} lets us in at {setting}, so another is used.")
     if rabbitmq.url == EMBEDDED_URL:
         instances = 1
-        console.say(
-            "Without RabbitMQ: the chat service uses its embedded broker, which joins no two"
-            " processes, so there is ONE chat instance. For more, install rabbitmq-server or"
-            " Docker, or set AMQP_URL."
-        )
-
-    _require_free_ports(_wanted_ports(ports, instances, mongodb, rabbitmq))
-    if missing := missing_packages(mongodb, rabbitmq):
-        packages.install(missing, RUN / "install.log")
+        console.say(WITHOUT_RABBITMQ)
 
     with contextlib.ExitStack() as stack:
         stack.callback(console.say, "Everything is stopped.")
@@ -83,7 +91,7 @@ def _run(environ: Mapping[str, str], console: Console) -> str | None:
             stack.callback(_stop, server, name, console)
             _start(server, name, console)
         planned = services.plan(
-            environ, ports, instances, mongodb.url, rabbitmq.url, keys=RUN / "keys"
+            environ, ports, instances, mongodb.url, rabbitmq.url, keys=directory / "keys"
         )
         try:
             return supervisor.run(
@@ -112,7 +120,7 @@ def _wanted_ports(
     return wanted
 
 
-def _require_free_ports(wanted: Sequence[tuple[int, str, str]]) -> None:
+def require_free_ports(wanted: Sequence[tuple[int, str, str]]) -> None:
     """Raises ServerError that names every port in the way, before anything is started."""
     problems = [
         f"Port {port} is wanted {times} times: by "
@@ -158,10 +166,10 @@ def _welcome(planned: Sequence[Service]) -> str:
 
 
 @contextlib.contextmanager
-def _the_only_one() -> Iterator[None]:
+def _the_only_one(directory: Path) -> Iterator[None]:
     """One run-all a folder: two would share data. The lock ends with the process."""
-    RUN.mkdir(exist_ok=True)
-    with (RUN / "lock").open("a+") as lock:
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

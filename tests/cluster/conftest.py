@@ -1,6 +1,9 @@
-"""One system of two chat instances for all tests that leave it as they found it."""
+"""One system of two chat instances for all tests that leave it as they found it, and systems of
+their own for those that do not."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,3 +24,45 @@ def system(
         yield system
     finally:
         system.kill()
+
+
+Launch = Callable[..., Awaitable[System]]
+"""Starts a system of its own: (mongo_url, amqp_url, and what else `System` takes)."""
+
+
+@pytest.fixture
+async def launch(tmp_path: Path) -> AsyncIterator[Launch]:
+    """Systems for one test; they are gone after it."""
+    systems: list[System] = []
+
+    async def start(mongo_url: str, amqp_url: str, **more: object) -> System:
+        system = System(tmp_path, mongo_url, amqp_url, **more)  # type: ignore[arg-type]
+        systems.append(system)
+        await asyncio.to_thread(system.start)
+        return system
+
+    yield start
+    for system in systems:
+        system.kill()
+
+
+@pytest.fixture
+async def own_system(launch: Launch, mongo_url: str, amqp_url: str) -> System:
+    """Two instances that a test may hurt, on the servers that all tests share."""
+    return await launch(mongo_url, amqp_url)
+
+
+@pytest.fixture(scope="module")
+def own_mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
+    """A MongoDB that the tests of one file may stop and kill."""
+    server = MongoServer(tmp_path_factory.mktemp("own-mongodb"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def own_rabbit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
+    """A RabbitMQ that the tests of one file may stop and kill."""
+    server = RabbitServer(tmp_path_factory.mktemp("own-rabbitmq"))
+    yield server
+    server.kill()

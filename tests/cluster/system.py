@@ -119,6 +119,7 @@ class System:
         *,
         instances: int = 2,
         settings: Mapping[str, str] | None = None,
+        instance_settings: Mapping[int, Mapping[str, str]] | None = None,
     ) -> None:
         tag = folder.name[-24:]
         common = {
@@ -150,6 +151,7 @@ class System:
                     "MONGO_DATABASE": self.chat_database,
                     "AUTH_URL": self.auth.url,
                     "INSTANCE_ID": f"chat-{number}-{tag}",
+                    **(instance_settings or {}).get(number - 1, {}),
                 },
             )
             for number in range(1, instances + 1)

@@ -10,7 +10,7 @@ from tests.cluster.system import Person, System
 
 
 async def conversations(
-    system: System, person: Person, instance: int = 0, **query: str
+    system: System, person: Person, instance: int = 0, query: dict[str, str] | None = None
 ) -> dict[str, Any]:
     async with (
         aiohttp.ClientSession(system.chats[instance].url, headers=person.headers) as http,
@@ -46,9 +46,10 @@ async def test_the_list_shows_what_was_said_last_most_recent_first(system: Syste
     assert listed[0]["last_message"]["text"] == "and again"
     assert listed[0]["head"] == 2
     assert listed[0]["updated_at"] == listed[0]["last_message"]["timestamp"]
-    paged, query = [], {"limit": "2"}
+    paged: list[dict[str, Any]] = []
+    query = {"limit": "2"}
     while True:
-        page = await conversations(system, ann, **query)
+        page = await conversations(system, ann, 0, query)
         paged += page["conversations"]
         if page["next"] is None:
             break

@@ -80,11 +80,14 @@ def test_process_of_a_killed_owner_ends() -> None:
     with subprocess.Popen(["sleep", "600"]) as owner:
         command = tethered(SLEEPER, owner=owner.pid)
         with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as tether:
-            assert tether.stdout is not None
-            assert tether.stdout.readline() == b"up\n"
-            owner.kill()
-            owner.wait()
-            assert tether.wait(timeout=30) == 128 + signal.SIGTERM
+            try:
+                assert tether.stdout is not None
+                assert tether.stdout.readline() == b"up\n"
+                owner.kill()
+                owner.wait()
+                assert tether.wait(timeout=30) == 128 + signal.SIGTERM
+            finally:
+                tether.send_signal(signal.SIGUSR1)
 
 
 def test_only_amqp_counts_as_a_broker() -> None:
