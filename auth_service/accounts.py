@@ -1,11 +1,15 @@
 """Signing up, logging in and staying logged in: what these mean, without HTTP and storage."""
 
+from contextlib import suppress
+
 from prometheus_client import CollectorRegistry, Counter
 
+from auth_service.announcer import Announcer
+from auth_service.audit import Audit
 from auth_service.employees import Employee, Employees, email_taken
 from auth_service.passwords import Passwords, require_acceptable, require_checkable
 from auth_service.protocol import EmployeeView, Grant, LogIn, SignUp
-from auth_service.sessions import Device, Reused, Session, Sessions
+from auth_service.sessions import Device, Reason, Reused, Session, Sessions
 from auth_service.tokens import TokenIssuer
 from shared.decoding import reject_nul
 from shared.emails import normalise
@@ -15,6 +19,7 @@ from shared.errors import (
     InvalidInput,
     Unavailable,
     UnknownEmployee,
+    UnknownSession,
 )
 from shared.logs import get_logger
 
@@ -35,12 +40,16 @@ class Accounts:
         sessions: Sessions,
         passwords: Passwords,
         tokens: TokenIssuer,
+        announcer: Announcer,
+        audit: Audit,
         registry: CollectorRegistry,
     ) -> None:
         self._employees = employees
         self._sessions = sessions
         self._passwords = passwords
         self._tokens = tokens
+        self._announcer = announcer
+        self._audit = audit
         self._logins = _counter("auth_logins_total", "Log-ins by outcome", LOGINS, registry)
         self._refreshes = _counter(
             "auth_refreshes_total", "Uses of refresh tokens by outcome", REFRESHES, registry
@@ -64,7 +73,7 @@ class Accounts:
             role=role,
             password=await self._passwords.hash(new.password),
         )
-        log.info("signed up", employee=employee.id)
+        self._audit.signed_up(employee.id)
         return view(employee)
 
     async def log_in(self, credentials: LogIn, device: Device) -> Grant:
@@ -78,13 +87,15 @@ class Accounts:
         if employee is None or not right:
             outcome = "unknown_email" if employee is None else "wrong_password"
             self._logins.labels(outcome).inc()
-            log.info("login refused", outcome=outcome, employee=employee and employee.id)
-            raise InvalidCredentials("The email or the password is wrong.")
+            self._audit.login_refused(outcome, None if employee is None else employee.id)
+            raise _wrong()
+        session = await self._sessions.open(employee.key, device)
+        await self._require_unchanged(employee, session, credentials.password)
         if self._passwords.outdated(employee.password):
             await self._renew(employee, credentials.password)
-        grant = self._grant(employee, await self._sessions.open(employee.key, device))
         self._logins.labels("success").inc()
-        return grant
+        self._audit.logged_in(employee.id, session.sid)
+        return self._grant(employee, session)
 
     async def refresh(self, refresh_token: str) -> Grant:
         """Raises `InvalidCredentials` where the token is none, or its session has ended."""
@@ -92,8 +103,9 @@ class Accounts:
             session = await self._sessions.refresh(refresh_token)
             employee = await self._employees.get_by_id(str(session.employee))
         except Reused as reuse:
+            self._announcer.wake()
             self._refreshes.labels("reused").inc()
-            log.warning("a used refresh token: session revoked", session=reuse.session)
+            self._audit.reused(str(reuse.employee), reuse.session)
             raise
         except InvalidCredentials:
             self._refreshes.labels("refused").inc()
@@ -102,7 +114,19 @@ class Accounts:
             self._refreshes.labels("refused").inc()
             raise InvalidCredentials("The session has ended: log in again.") from None
         self._refreshes.labels("success").inc()
+        self._audit.refreshed(employee.id, session.sid)
         return self._grant(employee, session)
+
+    async def _require_unchanged(self, employee: Employee, session: Session, password: str) -> None:
+        """A password that was changed, or an account that was deleted, while this login computed
+        has ended all sessions but this one, which was not there yet: so it looks for itself."""
+        now = await self._employees.find(employee.email)
+        if now is not None and now.password == employee.password:
+            return
+        if now is None or not await self._passwords.verify(password, now.password):
+            with suppress(UnknownSession):
+                await self._sessions.revoke(employee.key, session.sid, Reason.PASSWORD)
+            raise _wrong()
 
     async def _renew(self, employee: Employee, password: str) -> None:
         """Not worth failing a login for: the next one tries again."""
@@ -122,6 +146,10 @@ class Accounts:
             refresh_token=session.refresh_token,
             employee=view(employee),
         )
+
+
+def _wrong() -> InvalidCredentials:
+    return InvalidCredentials("The email or the password is wrong.")
 
 
 def view(employee: Employee) -> EmployeeView:

@@ -8,20 +8,28 @@ from pathlib import Path
 
 from aiohttp import web
 
-from auth_service import employees, sessions
+from auth_service import employees, routes, session_routes, sessions
+from auth_service.access import SessionVerifier
 from auth_service.accounts import Accounts
+from auth_service.announcer import Announcer
+from auth_service.audit import Audit
 from auth_service.employees import Employees
 from auth_service.keys import KeyRing, load_keys
+from auth_service.own_sessions import OwnSessions
 from auth_service.passwords import Passwords
-from auth_service.routes import ACCOUNTS, EMPLOYEES, ENDPOINTS, KEYS
+from auth_service.routes import ACCOUNTS, EMPLOYEES, KEYS, SESSIONS
+from auth_service.session_routes import OWN_SESSIONS
 from auth_service.sessions import Sessions
 from auth_service.settings import AuthSettings
 from auth_service.tokens import TokenIssuer
 from shared.application import assemble
 from shared.health import Health
+from shared.logs import get_logger
 from shared.metrics import HttpMetrics
 from shared.mongo import Database, Mongo
-from shared.tokens import VERIFIER, TokenVerifier
+from shared.tokens import VERIFIER
+
+log = get_logger("auth")
 
 DESCRIPTION = "Sign-up, login, sessions, and the public keys of the access tokens."
 
@@ -41,13 +49,17 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
         queue=settings.bcrypt_queue,
         registry=metrics.registry,
     )
+    open_sessions = Sessions(
+        mongo,
+        unused=timedelta(days=settings.refresh_token_days),
+        lifetime=timedelta(days=settings.session_days),
+        access_tokens=timedelta(seconds=settings.access_token_seconds),
+    )
+    announcer = Announcer(settings.broker_url, open_sessions)
+    audit = Audit()
     accounts = Accounts(
         employees=directory,
-        sessions=Sessions(
-            mongo,
-            unused=timedelta(days=settings.refresh_token_days),
-            revoked=timedelta(seconds=settings.access_token_seconds),
-        ),
+        sessions=open_sessions,
         passwords=passwords,
         tokens=TokenIssuer(
             keys,
@@ -55,6 +67,8 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
             audience=settings.jwt_audience,
             lifetime=settings.access_token_seconds,
         ),
+        announcer=announcer,
+        audit=audit,
         registry=metrics.registry,
     )
 
@@ -62,21 +76,26 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
         async with AsyncExitStack() as stack:
             stack.callback(passwords.close)
             stack.callback(mongo.close)
-            stack.push_async_callback(_end, asyncio.create_task(mongo.run()))
+            for run in (mongo.run, announcer.run):
+                task = asyncio.create_task(run(), name=run.__qualname__)
+                task.add_done_callback(_report)
+                stack.push_async_callback(_end, task)
             yield
 
     app = assemble(
         settings,
         title="Auth service",
         description=DESCRIPTION,
-        endpoints=ENDPOINTS,
+        endpoints=(*routes.ENDPOINTS, *session_routes.ENDPOINTS),
         health=Health({"mongodb": mongo.check}),
         metrics=metrics,
     )
     app[ACCOUNTS] = accounts
     app[EMPLOYEES] = directory
     app[KEYS] = keys
-    app[VERIFIER] = TokenVerifier(keys, settings.jwt_issuer, settings.jwt_audience)
+    app[SESSIONS] = open_sessions
+    app[OWN_SESSIONS] = OwnSessions(directory, open_sessions, announcer, audit)
+    app[VERIFIER] = SessionVerifier(keys, settings.jwt_issuer, settings.jwt_audience, open_sessions)
     app.cleanup_ctx.append(lifetime)
     return app
 
@@ -84,6 +103,11 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
 async def _prepare(database: Database) -> None:
     await employees.prepare(database)
     await sessions.prepare(database)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("a part of the service ended", part=task.get_name(), exc_info=task.exception())
 
 
 async def _end(task: asyncio.Task[None]) -> None:

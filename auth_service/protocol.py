@@ -34,6 +34,30 @@ class Refresh(Struct, frozen=True, forbid_unknown_fields=True):
     refresh_token: RefreshToken
 
 
+class SessionView(Struct, frozen=True):
+    """An open session; `current` is the one whose access token asks."""
+
+    id: str
+    user_agent: str
+    address: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    current: bool
+
+
+class SessionList(Struct, frozen=True):
+    """The last used first."""
+
+    sessions: tuple[SessionView, ...]
+
+
+class Since(Struct, frozen=True, forbid_unknown_fields=True):
+    since: (
+        Annotated[datetime, Meta(tz=True, description="only what was revoked then or later")] | None
+    ) = None
+
+
 class EmployeeView(Struct, frozen=True):
     """What everyone who is logged in may know of an employee."""
 

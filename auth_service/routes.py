@@ -5,8 +5,9 @@ from aiohttp import web
 from auth_service.accounts import Accounts, view
 from auth_service.employees import Employees
 from auth_service.keys import KeyRing
-from auth_service.protocol import EmployeeView, Grant, LogIn, Refresh, SignUp
-from auth_service.sessions import Device
+from auth_service.protocol import EmployeeView, Grant, LogIn, Refresh, SignUp, Since
+from auth_service.sessions import Device, Sessions
+from shared.auth_events import MOST_REVOKED, REVOKED_SESSIONS, RevokedSessions
 from shared.emails import normalise
 from shared.endpoints import Endpoint, json_reply
 from shared.errors import EmailTaken, InvalidCredentials, InvalidInput, UnknownEmployee
@@ -16,6 +17,7 @@ from shared.tokens import Claims
 ACCOUNTS = web.AppKey("accounts", Accounts)
 EMPLOYEES = web.AppKey("employees", Employees)
 KEYS = web.AppKey("keys", KeyRing)
+SESSIONS = web.AppKey("sessions", Sessions)
 
 EMPLOYEE = r"/employees/{email:[^\x2f]+}"
 """One segment: aiohttp's own pattern leaves braces out, which addresses may have."""
@@ -46,6 +48,11 @@ async def profile(request: web.Request, caller: Claims) -> web.Response:
 
 async def jwks(request: web.Request) -> web.Response:
     return json_reply(request.app[KEYS].jwks)
+
+
+async def revoked_sessions(request: web.Request, query: Since) -> web.Response:
+    revoked = await request.app[SESSIONS].revoked(query.since, MOST_REVOKED)
+    return json_reply(RevokedSessions(tuple(revoked)))
 
 
 def _device(request: web.Request) -> Device:
@@ -112,6 +119,19 @@ ENDPOINTS = (
         summary="The public keys that access tokens are verified with (RFC 7517)",
         replies={200: Jwks},
         headers={"Cache-Control": "public, max-age=60"},
+        public=True,
+    ),
+    Endpoint(
+        method="GET",
+        path=REVOKED_SESSIONS,
+        handler=revoked_sessions,
+        summary="Sessions whose access tokens must not be believed any more",
+        description=(
+            f"In the order of their revocation, at most {MOST_REVOKED}: where there are as many,"
+            " ask again with the last one's time. The ids say nothing to strangers."
+        ),
+        query=Since,
+        replies={200: RevokedSessions},
         public=True,
     ),
 )
