@@ -44,6 +44,7 @@ class Connection:
         self._bounds = bounds
         self._in_flight = 0
         self._room: asyncio.Event | None = None
+        self._welcomed = False
         self._held: list[Event] | None = []
         self._covered: dict[str, int] = {}
 
@@ -59,8 +60,10 @@ class Connection:
         self.offer(text_frame(encode(event)))
 
     def signal(self, frame: bytes) -> None:
-        """Offer something that is worth nothing later: dropped where the peer reads slowly."""
-        if self._transport.get_write_buffer_size() * 2 <= self._bounds.write_buffer:
+        """Offer something that is worth nothing later: dropped where the peer reads slowly, or was
+        not welcomed yet."""
+        unread = self._transport.get_write_buffer_size()
+        if self._welcomed and unread * 2 <= self._bounds.write_buffer:
             self.offer(frame)
 
     def deliver(self, event: Event) -> None:
@@ -90,6 +93,7 @@ class Connection:
         `position` tells up to where events were delivered on this instance; what it has passed
         cannot come again and is not remembered.
         """
+        self._welcomed = True
         held, self._held = self._held or [], None
         self._covered.update(covered)
         for event in held:
