@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, suppress
 import aiohttp
 from aiohttp import web
 
-from chat_service import conversation_routes, routes
+from chat_service import asyncapi, conversation_routes, presence_routes, routes
 from chat_service.broker import Broker
 from chat_service.connection import Bounds
 from chat_service.conversation_list import ConversationList
@@ -23,6 +23,9 @@ from chat_service.memory_broker import MemoryBroker
 from chat_service.message_log import LogSettings, MessageLog
 from chat_service.messaging import Messaging
 from chat_service.metrics import expose
+from chat_service.presence import PresenceKeeper, PresenceTimes
+from chat_service.presence_routes import PRESENCE
+from chat_service.presence_store import PresenceStore
 from chat_service.protocol import Limits
 from chat_service.rabbitmq_broker import RabbitBroker
 from chat_service.rates import RateLimiter
@@ -33,6 +36,7 @@ from chat_service.settings import ChatSettings
 from chat_service.socket import Sockets
 from chat_service.summaries import Summaries
 from shared.application import assemble
+from shared.clock import DatabaseClock
 from shared.endpoints import ADMISSION
 from shared.health import HEALTH, Health
 from shared.jwks import RemoteKeys
@@ -54,7 +58,12 @@ def create_app(
         settings,
         title="Chat service",
         description=DESCRIPTION,
-        endpoints=(*routes.ENDPOINTS, *conversation_routes.ENDPOINTS),
+        endpoints=(
+            *routes.ENDPOINTS,
+            *conversation_routes.ENDPOINTS,
+            *presence_routes.ENDPOINTS,
+            asyncapi.endpoint(),
+        ),
         health=Health({}),
         metrics=HttpMetrics(),
     )
@@ -99,7 +108,8 @@ async def _start(
     conversations = Conversations(mongo.ready_database, directory.must_exist)
     summaries = Summaries(conversations, store, settings.summary_seconds)
 
-    hub = Hub(settings.max_connections, settings.max_employee_connections)
+    clock = DatabaseClock(mongo)
+    hub = Hub(settings.max_connections, settings.max_employee_connections, clock)
     delivery = Delivery(hub, store, summaries, settings.hole_wait_seconds)
     stack.push_async_callback(delivery.sequencer.close)
     broker = broker or _broker(settings)
@@ -110,6 +120,7 @@ async def _start(
         LogSettings(settings.commit_lanes, settings.commit_batch, settings.max_pending),
         delivery.committed,
         delivery.doubtful,
+        clock,
     )
     delivery.connect(fanout, message_log)
     messaging = Messaging(conversations, message_log, store, settings.max_text)
@@ -124,6 +135,14 @@ async def _start(
     )
     marking = Marking(conversations, store, message_log.heads, delivery.marked)
     rates = RateLimiter(settings.op_rate, settings.op_burst) if settings.rate_limits else None
+    presence = PresenceKeeper(
+        PresenceStore(mongo.ready_database),
+        settings.instance_id,
+        hub.employees,
+        delivery.tell,
+        PresenceTimes(settings.presence_grace_seconds, settings.presence_lease_seconds),
+    )
+    hub.watch(presence.came, presence.left)
     services = Services(
         settings=settings,
         bounds=Bounds(settings.max_write_buffer, settings.max_in_flight),
@@ -137,6 +156,7 @@ async def _start(
         resumption=resumption,
         marking=marking,
         rates=rates,
+        draining=asyncio.Event(),
     )
     sockets = Sockets(services)
     health["instance"] = sockets.check
@@ -145,13 +165,23 @@ async def _start(
     app[SOCKETS] = sockets
     app[CONVERSATION_LIST] = ConversationList(mongo.ready_database, summaries)
     app[MARKING] = marking
+    app[PRESENCE] = presence
     if rates is not None:
         limiter = rates
         app[ADMISSION] = lambda caller: limiter.take(caller.email)
     expose(app[METRICS].registry, services)
 
     stack.push_async_callback(_last_words, fanout, summaries)
-    for run in (mongo.run, message_log.run, summaries.run, marking.run, fanout.run):
+    stack.push_async_callback(presence.end)
+    for run in (
+        mongo.run,
+        clock.run,
+        message_log.run,
+        summaries.run,
+        marking.run,
+        fanout.run,
+        presence.run,
+    ):
         task = asyncio.create_task(run(), name=run.__qualname__)
         task.add_done_callback(_report)
         stack.push_async_callback(_end, task)
@@ -160,6 +190,7 @@ async def _start(
 async def _prepare(database: Database) -> None:
     await EntryStore.prepare(database)
     await Conversations.prepare(database)
+    await PresenceStore.prepare(database)
 
 
 def _broker(settings: ChatSettings) -> Broker:

@@ -1,6 +1,5 @@
 """The bodies of the REST API: what is taken, and what is answered. Times are RFC 3339 in UTC."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from chat_service.conversation_list import Listed
 from chat_service.conversations import Markers
 from chat_service.entries import Entry
 from chat_service.protocol import Seq
+from shared.times import GivenTime, Time
 
 Participants = Annotated[
     tuple[str, ...], Meta(description="the email addresses of exactly two employees")
@@ -24,7 +24,7 @@ class NewMessage(Struct, frozen=True, forbid_unknown_fields=True):
 
     sender: str
     text: str
-    timestamp: datetime | None = None
+    timestamp: GivenTime | None = None
     id: UUID | None = None
 
 
@@ -78,10 +78,10 @@ class MessageView(Struct, frozen=True, omit_defaults=True):
     seq: int
     id: UUID
     sender: str
-    timestamp: datetime
+    timestamp: Time
     text: str | UnsetType = UNSET
-    sent_at: datetime | UnsetType = UNSET
-    edited_at: datetime | UnsetType = UNSET
+    sent_at: Time | UnsetType = UNSET
+    edited_at: Time | UnsetType = UNSET
     deleted: bool = False
 
 
@@ -98,7 +98,7 @@ class Amended(Struct, frozen=True):
     seq: int
     id: UUID
     message: UUID
-    timestamp: datetime
+    timestamp: Time
 
 
 class MarkerView(Struct, frozen=True):
@@ -130,7 +130,7 @@ class ConversationView(Struct, frozen=True):
     head: int
     unread: int
     markers: list[MarkerView]
-    updated_at: datetime
+    updated_at: Time
 
 
 class ConversationsView(Struct, frozen=True):

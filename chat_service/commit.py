@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from chat_service.entries import Committed, Draft, Entry, Kind
@@ -63,7 +63,14 @@ class Commit:
     `remaining` are those of which nobody knows. Raises `Unavailable` or `Uncertain`.
     """
 
-    def __init__(self, store: EntryStore, heads: Heads, batch: Sequence[Draft]) -> None:
+    def __init__(
+        self,
+        store: EntryStore,
+        heads: Heads,
+        batch: Sequence[Draft],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock = clock
         self.remaining = list(batch)
         self.committed: list[Committed] = []
         self.refused: list[tuple[Draft, ServiceError]] = []
@@ -112,7 +119,7 @@ class Commit:
 
     def _number(self) -> list[Committed]:
         """Give positions to what can be written at once: a run of messages, or one amendment."""
-        moment = time.time_ns() // 1_000_000
+        moment = int(self._clock() * 1000)
         stamp = _datetime(moment)
         ahead: dict[str, Head] = {}
         numbered: list[Committed] = []
@@ -158,8 +165,7 @@ class Commit:
             if entry is None:
                 unanswered.append(draft)
             elif draft.is_answered_by(entry):
-                at = milliseconds(entry.timestamp)
-                self.committed.append(Committed(draft, entry, at, True))
+                self.committed.append(Committed(draft, entry, 0, True))
             else:
                 self.refused.append((draft, IdConflict("This id names another entry.")))
         self.remaining = unanswered

@@ -84,7 +84,12 @@ class Delivery:
         self._store = store
         self._summaries = summaries
         self.sequencer = Sequencer(
-            self._missing, hub.deliver, hub.since, self._give_up, hole_wait=hole_wait
+            self._missing,
+            hub.deliver,
+            hub.since,
+            self._give_up,
+            hole_wait=hole_wait,
+            clock=hub.clock,
         )
         self.receiver = Receiver(self._received, self._resync_all)
         self._fanout: FanOut
@@ -98,15 +103,22 @@ class Delivery:
     def committed(self, batch: Sequence[Committed]) -> None:
         """Answer the senders, then tell everyone else."""
         events = []
+        repeats = []
         for item in batch:
             draft, entry = item.draft, item.entry
             draft.settle(draft, entry, item.repeated)
-            event = event_of(entry, draft.conversation.participants, item.previous_at)
-            # A repeat was delivered before, unless a crash came between: the sequencers know.
+            participants = draft.conversation.participants
+            if item.repeated:
+                repeats.append(Announcement(entry.conversation, *participants, entry.seq))
+                continue
+            event = event_of(entry, participants, item.previous_at)
             self.sequencer.offer(event, draft.origin)
             events.append(event)
         self._fanout.publish(events)
         self._summaries.note(batch)
+        if repeats:
+            # They were delivered before, unless a crash came between: the sequencers know.
+            self.doubtful(repeats)
 
     def doubtful(self, announcements: Sequence[Announcement]) -> None:
         """These conversations may have entries that nobody was told of."""
@@ -117,17 +129,17 @@ class Delivery:
     def typing(self, sender: str, conversation: Conversation, *, active: bool) -> None:
         """Tell the other one that `sender` types, or stopped."""
         frame = text_frame(encode(TypingEvent(conversation.id, sender, active)))
-        self._tell(conversation.other(sender), frame)
+        self.tell((conversation.other(sender),), frame)
 
     def marked(self, conversation: Conversation, employee: str, marker: Marker) -> None:
         """Tell both participants how far `employee` is."""
         event = protocol.Marker(conversation.id, employee, marker.received, marker.read)
         frame = text_frame(encode(event))
-        for participant in conversation.participants:
-            self._tell(participant, frame)
+        self.tell(conversation.participants, frame)
 
-    def _tell(self, employee: str, frame: bytes) -> None:
-        signal = Signal(employee, frame)
+    def tell(self, employees: tuple[str, ...], frame: bytes) -> None:
+        """Give `frame` to all sockets of `employees` that are not busy, on any instance."""
+        signal = Signal(employees, frame)
         self._hub.signal(signal)
         self._fanout.signal(signal)
 

@@ -68,8 +68,8 @@ class Draft(Struct, eq=False):
 
 
 class Committed(Struct, gc=False):
-    """A draft's fate: its entry, whether that was stored before, and when the entry before it was
-    written (milliseconds since the epoch; 0 for the first)."""
+    """A draft's fate: its entry, when the entry before it was written (milliseconds since the
+    epoch; 0 for the first, and for a repeat), and whether it was stored before."""
 
     draft: Draft
     entry: Entry

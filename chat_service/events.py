@@ -23,9 +23,9 @@ class Event(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Signal(Struct, frozen=True, array_like=True, gc=False):
-    """Something about now, for one employee: typing. Worth nothing later."""
+    """Something about now, for some employees: typing, presence. Worth nothing later."""
 
-    to: str
+    to: tuple[str, ...]
     frame: bytes
 
 
@@ -39,13 +39,19 @@ class Announcement(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Batch(Struct, frozen=True, array_like=True):
-    """One AMQP message. A version that is not ours is dropped: the log has it all."""
+    """One AMQP message. A version that is not ours is dropped: the log has it all.
+
+    `resync`, where it is not empty, is why every socket should resume. `canary` counts the messages
+    of an instance to itself, from 1.
+    """
 
     version: int
     origin: str
     events: list[Event] = []
     signals: list[Signal] = []
     announcements: list[Announcement] = []
+    resync: str = ""
+    canary: int = 0
 
 
 encode = msgspec.msgpack.Encoder().encode

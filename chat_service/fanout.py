@@ -5,13 +5,14 @@ is announced (a head for each conversation, not the messages) when the broker is
 instance could not hear, it says so and its sockets resume. It must never know sockets or MongoDB.
 
 A **canary** goes through the broker to this instance every few seconds. A connection can be open
-and deaf; readiness is the canary coming back.
+and deaf; readiness is the canary coming back, and where it does not, the connection is given up.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from itertools import islice
 
 from msgspec import Struct
 
@@ -23,13 +24,22 @@ from shared.logs import get_logger
 log = get_logger("fanout")
 
 BATCH = 512
-"""Events in one AMQP message."""
+"""Events, and announcements, in one AMQP message."""
 WAITING = 20_000
 """Events that wait to be published; beyond it they are announced instead."""
+ANNOUNCED = 50_000
+"""Conversations whose heads wait to be announced; beyond it everybody is told to resume."""
+RETRY_SECONDS = 1.0
+"""Between two tries to publish on a connection that is there."""
 LINGER_SECONDS = 30.0
 """A shard stays bound this long after its last employee left: reconnects cause no churn."""
 CANARY_SECONDS = 3.0
 DEAF_AFTER_SECONDS = 3 * CANARY_SECONDS
+PATIENCE_SECONDS = 60.0
+"""A connection is given up after `DEAF_AFTER_SECONDS` without a canary, the next one after twice as
+long, and so on up to this: a broker in trouble is not helped by connections."""
+EVERYONE_KEY = "everyone"
+"""Bound by every instance."""
 SIGNALS = 1000
 """Signals that wait to be published; beyond it the newest are dropped."""
 
@@ -57,11 +67,16 @@ class FanOut:
         self._events: list[Event] = []
         self._signals: list[Signal] = []
         self._unpublished: dict[str, Announcement] = {}
+        self._everyone_missed = False
         self._work = asyncio.Event()
         self._signal_work = asyncio.Event()
+        self._sing_now = asyncio.Event()
+        self._canary = 0
+        self._heard = 0
         self._heard_at = float("-inf")
-        self._deaf = False
-        self._was_cut_off = False
+        self._restored_at = float("-inf")
+        self._dropped_before: int | None = None
+        self._patience = DEAF_AFTER_SECONDS
         self.published_batches = 0
         self.published_events = 0
 
@@ -70,14 +85,18 @@ class FanOut:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._end_bindings)
             await self._broker.bind(self._canary_key)
+            await self._broker.bind(EVERYONE_KEY)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._broker.run(self))
                 group.create_task(self._publish_events())
                 group.create_task(self._publish_signals())
                 group.create_task(self._sing())
 
-    async def attach(self, employee: str) -> None:
-        """Hear of this employee's events. Returns when that holds, or at once without a broker."""
+    def attach(self, employee: str) -> asyncio.Future[None]:
+        """Hear of this employee's events, until `detach`.
+
+        That holds when the future is done: at once without a broker.
+        """
         number = shard(employee, self._shards)
         self._employees[number] = self._employees.get(number, 0) + 1
         lingering = self._lingering.pop(number, None)
@@ -87,8 +106,7 @@ class FanOut:
         if binding is None:
             binding = asyncio.create_task(self._broker.bind(_shard_key(number)))
             self._bound[number] = binding
-        if not binding.done():
-            await asyncio.shield(binding)
+        return asyncio.shield(binding)
 
     def detach(self, employee: str) -> None:
         """One connection of this employee has gone."""
@@ -109,7 +127,8 @@ class FanOut:
 
     def announce(self, announcements: Iterable[Announcement]) -> None:
         """Tell of heads, as soon as the broker is there."""
-        self._unpublished.update((news.conversation, news) for news in announcements)
+        for news in announcements:
+            self._announce_soon(news)
         self._work.set()
 
     def signal(self, signal: Signal) -> None:
@@ -138,80 +157,130 @@ class FanOut:
         batch = decode(body)
         if batch is None:
             log.warning("dropped a message that is not of this version", size=len(body))
-            return
-        if batch.origin != self._instance:
+        elif batch.origin != self._instance:
+            if batch.resync:
+                self._receiver.resync(batch.resync)
             self._receiver.batch(batch)
-        elif not (batch.events or batch.signals or batch.announcements):
-            self._heard_at = time.monotonic()
+        elif batch.canary:
+            self._hear(batch.canary)
 
     def restored(self) -> None:
-        self._heard_at = time.monotonic()
+        self._heard = 0
+        self._heard_at = float("-inf")
+        self._restored_at = time.monotonic()
+        self._dropped_before = None
         self._work.set()
-        if self._was_cut_off:
-            self._receiver.resync("the broker was away")
+        self._sing_now.set()
+        self._receiver.resync("the broker was away")
 
     def interrupted(self) -> None:
-        self._was_cut_off = True
+        log.warning("cut off from the other instances")
+
+    def dropped(self) -> None:
+        # Until what waits still has been read there may be more: a later canary tells.
+        self._dropped_before = self._canary
+
+    def _hear(self, canary: int) -> None:
+        if self._heard and canary > self._heard + 1:
+            self.dropped()  # one of ours did not arrive: what else did not?
+        self._heard = canary
+        self._heard_at = time.monotonic()
+        self._patience = DEAF_AFTER_SECONDS
+        if self._dropped_before is not None and canary > self._dropped_before:
+            self._dropped_before = None
+            log.warning("events for this instance were dropped by the broker")
+            self._receiver.resync("this instance was too slow")
 
     async def _publish_events(self) -> None:
         while True:
             await self._work.wait()
             self._work.clear()
-            while self._broker.connected and (self._events or self._unpublished):
-                events, self._events = self._events[:BATCH], self._events[BATCH:]
-                unpublished, self._unpublished = self._unpublished, {}
-                announcements = list(unpublished.values())
-                batch = Batch(VERSION, self._instance, events, [], announcements)
-                people = {event.first for event in events} | {event.second for event in events}
-                people |= {news.first for news in announcements}
-                people |= {news.second for news in announcements}
+            while self._broker.connected and (
+                self._events or self._unpublished or self._everyone_missed
+            ):
+                batch = self._next_batch()
                 try:
-                    await self._broker.publish(self._keys(people), encode(batch), confirm=True)
+                    await self._broker.publish(self._keys_of(batch), encode(batch), confirm=True)
                 except BrokerDown as error:
-                    log.warning("cannot publish", reason=str(error), events=len(events))
-                    self._unpublished = unpublished | self._unpublished
-                    self._announce_later(events)
-                    break
+                    log.warning("cannot publish", reason=str(error), events=len(batch.events))
+                    self._take_back(batch)
+                    await asyncio.sleep(RETRY_SECONDS)
+                    continue
                 self.published_batches += 1
-                self.published_events += len(events)
+                self.published_events += len(batch.events)
             if not self._broker.connected and self._events:
                 events, self._events = self._events, []
                 self._announce_later(events)
+
+    def _next_batch(self) -> Batch:
+        events, self._events = self._events[:BATCH], self._events[BATCH:]
+        some = list(islice(self._unpublished, BATCH))
+        announcements = [self._unpublished.pop(conversation) for conversation in some]
+        resync = "another instance could not tell of its events" if self._everyone_missed else ""
+        self._everyone_missed = False
+        return Batch(VERSION, self._instance, events, announcements=announcements, resync=resync)
+
+    def _take_back(self, batch: Batch) -> None:
+        self._announce_later(batch.events)
+        for news in batch.announcements:
+            self._announce_soon(news)
+        self._everyone_missed |= bool(batch.resync)
 
     async def _publish_signals(self) -> None:
         while True:
             await self._signal_work.wait()
             self._signal_work.clear()
             signals, self._signals = self._signals, []
-            batch = Batch(VERSION, self._instance, [], signals, [])
+            batch = Batch(VERSION, self._instance, signals=signals)
             try:
-                keys = self._keys({signal.to for signal in signals})
+                keys = self._keys({employee for signal in signals for employee in signal.to})
                 await self._broker.publish(keys, encode(batch), confirm=False)
             except BrokerDown:
                 log.debug("signals were dropped", count=len(signals))
 
     async def _sing(self) -> None:
-        """Send the canary, and notice when it does not come back."""
-        canary = encode(Batch(VERSION, self._instance))
+        """Send the canary, and give the connection up where it does not come back."""
         while True:
-            if self._broker.connected:
-                try:
-                    await self._broker.publish([self._canary_key], canary, confirm=False)
-                except BrokerDown as error:
-                    log.warning("cannot send the canary", reason=str(error))
-            await asyncio.sleep(CANARY_SECONDS)
-            deaf = self._broker.connected and self.canary_age > DEAF_AFTER_SECONDS
-            if self._deaf and not deaf and self._broker.connected:
-                self._receiver.resync("this instance was deaf")
-            self._deaf = deaf
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CANARY_SECONDS):
+                    await self._sing_now.wait()
+            self._sing_now.clear()
+            if not self._broker.connected:
+                continue
+            silence = time.monotonic() - max(self._heard_at, self._restored_at)
+            if silence > self._patience:
+                log.warning("nothing comes through the broker", seconds=round(silence, 1))
+                self._patience = min(2 * self._patience, PATIENCE_SECONDS)
+                self._broker.reset()
+                continue
+            self._canary += 1
+            canary = Batch(VERSION, self._instance, canary=self._canary)
+            try:
+                await self._broker.publish([self._canary_key], encode(canary), confirm=False)
+            except BrokerDown as error:
+                self._canary -= 1
+                log.warning("cannot send the canary", reason=str(error))
 
     def _announce_later(self, events: Iterable[Event]) -> None:
         for event in events:
-            known = self._unpublished.get(event.conversation)
-            if known is None or known.head < event.seq:
-                self._unpublished[event.conversation] = Announcement(
-                    event.conversation, event.first, event.second, event.seq
-                )
+            self._announce_soon(
+                Announcement(event.conversation, event.first, event.second, event.seq)
+            )
+
+    def _announce_soon(self, news: Announcement) -> None:
+        known = self._unpublished.get(news.conversation)
+        if known is not None and known.head >= news.head:
+            return
+        self._unpublished[news.conversation] = news
+        if len(self._unpublished) > ANNOUNCED:
+            self._unpublished.clear()
+            self._everyone_missed = True
+
+    def _keys_of(self, batch: Batch) -> list[str]:
+        people = {one for event in batch.events for one in (event.first, event.second)}
+        people |= {one for news in batch.announcements for one in (news.first, news.second)}
+        keys = self._keys(people)
+        return [EVERYONE_KEY, *keys] if batch.resync else keys
 
     def _keys(self, employees: Iterable[str]) -> list[str]:
         return [_shard_key(number) for number in {shard(one, self._shards) for one in employees}]

@@ -1,7 +1,7 @@
 """Employee to live connections, on this instance. It must never know storage or the broker."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from chat_service.events import Event, Signal
@@ -14,12 +14,25 @@ if TYPE_CHECKING:
 class Hub:
     """Who is connected here."""
 
-    def __init__(self, max_connections: int, max_employee_connections: int) -> None:
+    def __init__(
+        self,
+        max_connections: int,
+        max_employee_connections: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.clock = clock
         self._max = max_connections
         self._max_employee = max_employee_connections
         self._connections: dict[str, list[Connection]] = {}
         self._since: dict[str, float] = {}
+        self._came: Callable[[str], None] = lambda employee: None
+        self._left: Callable[[str], None] = lambda employee: None
         self.count = 0
+
+    def watch(self, came: Callable[[str], None], left: Callable[[str], None]) -> None:
+        """From now on call `came` at an employee's first connection, `left` after the last."""
+        self._came = came
+        self._left = left
 
     def attach(self, connection: "Connection") -> None:
         """Raises `TooManyConnections`, of this instance or of this employee."""
@@ -31,7 +44,8 @@ class Hub:
             raise TooManyConnections(f"You have {len(present)} connections already.")
         if not present:
             self._connections[employee] = present
-            self._since[employee] = time.time()
+            self._since[employee] = self.clock()
+            self._came(employee)
         present.append(connection)
         self.count += 1
 
@@ -45,6 +59,7 @@ class Hub:
         if not present:
             del self._connections[employee]
             del self._since[employee]
+            self._left(employee)
 
     def since(self, first: str, second: str) -> float | None:
         """When (seconds since the epoch) the one who has been connected for longer came."""
@@ -65,9 +80,10 @@ class Hub:
                 connection.deliver(event)
 
     def signal(self, signal: Signal) -> None:
-        """Give `signal` to every connection of its employee that is not busy."""
-        for connection in self._connections.get(signal.to, ()):
-            connection.signal(signal.frame)
+        """Give `signal` to every connection of its employees that is not busy."""
+        for employee in signal.to:
+            for connection in self._connections.get(employee, ()):
+                connection.signal(signal.frame)
 
     def of(self, *employees: str) -> "list[Connection]":
         """The connections of these employees."""

@@ -8,6 +8,7 @@ It must never know a socket or the broker.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from zlib import crc32
@@ -41,10 +42,12 @@ class MessageLog:
         settings: LogSettings,
         on_commit: Callable[[Sequence[Committed]], None],
         on_doubt: Callable[[Sequence[Announcement]], None],
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        """`clock` gives seconds since the epoch, the same for all instances."""
         self.heads = Heads()
         self._lanes = [
-            _Lane(store, self.heads, settings.batch, on_commit, on_doubt)
+            _Lane(store, self.heads, settings.batch, on_commit, on_doubt, clock)
             for _ in range(settings.lanes)
         ]
         self._max_pending = settings.max_pending
@@ -84,7 +87,9 @@ class _Lane:
         batch: int,
         on_commit: Callable[[Sequence[Committed]], None],
         on_doubt: Callable[[Sequence[Announcement]], None],
+        clock: Callable[[], float],
     ) -> None:
+        self._clock = clock
         self.waiting: deque[Draft] = deque()
         self.idle = asyncio.Event()
         self.idle.set()
@@ -121,7 +126,7 @@ class _Lane:
 
     async def _flush(self, batch: list[Draft]) -> bool:
         """Commit `batch` and settle every draft of it; True when nothing is left in doubt."""
-        commit = Commit(self._store, self._heads, batch)
+        commit = Commit(self._store, self._heads, batch, self._clock)
         error: ServiceError = Unavailable("The service is stopping.", retry_after=1.0)
         try:
             await commit.run()

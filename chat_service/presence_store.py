@@ -13,28 +13,33 @@ change and has to tell of it, and it tells of nothing that somebody else has cha
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from msgspec import Struct
 from pymongo.errors import OperationFailure
 
+from chat_service.protocol import Status
 from shared.mongo import Collection, Database, Document, reachable, unavailable
+from shared.times import Time
 
 WRITE_CONCERN = {"w": "majority", "wtimeout": 5000}
 
 
 class Presence(Struct, frozen=True):
-    """`last_seen`: when an online employee came, when an offline one was connected last; None where
-    they never were. It never decreases."""
+    """`last_seen` is when an online employee came, when an offline one was connected last, null for
+    one who never was. It never decreases: of two reports the later holds."""
 
     employee: str
-    online: bool
-    last_seen: datetime | None
+    status: Status
+    last_seen: Time | None
 
 
 class Change(Struct, frozen=True):
-    """A present status that is news, and the partners of most recent conversations."""
+    """A status that is news, and the partners of the employee's most recent conversations."""
 
-    presence: Presence
+    employee: str
+    status: Status
+    last_seen: datetime
     partners: tuple[str, ...]
 
 
@@ -70,8 +75,10 @@ class PresenceStore:
         """The presence of each, in their order."""
         with reachable():
             rows = await self._presence.find({"_id": {"$in": list(employees)}}).to_list(None)
-        found = {row["_id"]: Presence(row["_id"], bool(row["boots"]), row["seen"]) for row in rows}
-        return [found.get(employee) or Presence(employee, False, None) for employee in employees]
+        found = {row["_id"]: _presence(row) for row in rows}
+        return [
+            found.get(employee) or Presence(employee, "offline", None) for employee in employees
+        ]
 
     async def arrived(self, boot: str, employees: Iterable[str], token: str) -> None:
         """These are connected at `boot`."""
@@ -141,7 +148,9 @@ class PresenceStore:
             rows = await self._presence.aggregate(pipeline).to_list(None)
         return [
             Change(
-                Presence(row["_id"], bool(row["boots"]), row["seen"]),
+                row["_id"],
+                _status(row),
+                row["seen"],
                 tuple(
                     second if first == row["_id"] else first
                     for first, second in row["participants"]
@@ -182,7 +191,8 @@ class PresenceStore:
             # In this order: a lease is there before anybody is connected under it.
             named = await self._presence.distinct("boots")
         known = await self._boots({})
-        strange = set(named).difference(ended.boot for ended, _ in known)
+        strange = {boot for boot in named if boot is not None}  # None stands for "nowhere"
+        strange.difference_update(ended.boot for ended, _ in known)
         return [ended for ended, over in known if over] + [Ended(boot, None) for boot in strange]
 
     async def forget(self, boot: str) -> None:
@@ -221,6 +231,14 @@ class PresenceStore:
         if "writeConcernError" in reply or "writeErrors" in reply:
             error = reply.get("writeConcernError") or reply["writeErrors"][0]
             raise unavailable(OperationFailure(error.get("errmsg", "not written")))
+
+
+def _presence(row: Mapping[str, Any]) -> Presence:
+    return Presence(row["_id"], _status(row), row["seen"])
+
+
+def _status(row: Mapping[str, Any]) -> Status:
+    return "online" if row["boots"] else "offline"
 
 
 def _lease(seconds: float) -> Document:

@@ -4,33 +4,60 @@ Frames are JSON text; the field `type` names the struct. Clients send `ClientOp`
 `ServerEvent`. Times are RFC 3339 in UTC. It knows neither transport nor storage.
 """
 
-from datetime import datetime
 from enum import IntEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from shared.times import GivenTime, Time
+
 Reference = Annotated[str, Meta(max_length=64, description="repeated in the answer")]
 Seq = Annotated[int, Meta(ge=0, le=2**53 - 1, description="position in a conversation, from 1")]
+if TYPE_CHECKING:
+    Answered = UUID | str | None
+else:  # no union that msgspec can describe, or would have to decode
+    Answered = Annotated[
+        Any,
+        Meta(
+            description="the `id` of the op, where it had one",
+            extra_json_schema={"type": "string", "maxLength": 64},
+        ),
+    ]
 ConversationId = Annotated[str, Meta(max_length=64, description="id of a conversation")]
+Status = Literal["online", "offline"]
 
 
 class CloseCode(IntEnum):
-    """RFC 6455 codes, and ours: 4000-4499 reconnect, 4500-4999 do not."""
+    """RFC 6455 codes, and ours: 4000-4499 reconnect, 4500-4999 do not. `meaning` is for people."""
 
-    GOING_AWAY = 1001
-    TOO_BIG = 1009
-    RESTART = 1012
-    TRY_AGAIN = 1013
-    SLOW_CONSUMER = 4001
-    TOKEN_EXPIRED = 4002
-    AUTH_TIMEOUT = 4003
-    UNAUTHORIZED = 4501
-    SESSION_REVOKED = 4502
-    PROTOCOL_VIOLATION = 4503
-    TOO_MANY_CONNECTIONS = 4504
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        return member
+
+    TOO_BIG = 1009, "A frame was above `limits.frame_bytes`; reconnect, but do not send it again."
+    RESTART = 1012, "This instance stops; `going_away` told how long to wait."
+    TRY_AGAIN = 1013, "This instance is full, or cannot check tokens for the moment."
+    SLOW_CONSUMER = (
+        4001,
+        "Too much waited for a peer that does not read: it is cut off, and may see 1006 instead.",
+    )
+    TOKEN_EXPIRED = 4002, "The access token expired and no other came: reconnect with a new one."
+    AUTH_TIMEOUT = 4003, "The first frame, `auth`, did not come in time."
+    UNAUTHORIZED = 4501, "The first frame was no `auth` with a valid access token."
+    SESSION_REVOKED = 4502, "The session was ended: log in again."
+    PROTOCOL_VIOLATION = 4503, "A binary frame; every frame is text."
+    TOO_MANY_CONNECTIONS = 4504, "The employee has as many sockets open as one may have."
+
+    @property
+    def reconnect(self) -> bool:
+        """Whether a client should connect again by itself."""
+        return self < 4500
 
 
 class _Op(Struct, frozen=True, tag_field="type", forbid_unknown_fields=True, gc=False):
@@ -50,7 +77,7 @@ class Send(_Op, frozen=True, tag="send"):
     id: UUID
     to: str
     text: str
-    sent_at: datetime | None = None
+    sent_at: GivenTime | None = None
 
 
 class Edit(_Op, frozen=True, tag="edit"):
@@ -95,6 +122,8 @@ class Resume(_Op, frozen=True, tag="resume"):
 
 
 class Ping(_Op, frozen=True, tag="ping"):
+    """Ask for a sign of life: the answer comes after everything that was written before it."""
+
     id: Reference | None = None
 
 
@@ -119,18 +148,18 @@ class Welcome(_Event, frozen=True, tag="welcome"):
 
     connection: str
     employee: str
-    server_time: datetime
-    token_expires_at: datetime
+    server_time: Time
+    token_expires_at: Time
     limits: Limits
 
 
 class Ack(_Event, frozen=True, tag="ack", omit_defaults=True):
     """Done. For a `send`: stored durably, at this position."""
 
-    id: UUID | str | None = None
+    id: Answered = None
     conversation: str | UnsetType = UNSET
     seq: int | UnsetType = UNSET
-    timestamp: datetime | UnsetType = UNSET
+    timestamp: Time | UnsetType = UNSET
 
 
 class Message(_Event, frozen=True, tag="message", omit_defaults=True):
@@ -142,10 +171,10 @@ class Message(_Event, frozen=True, tag="message", omit_defaults=True):
     id: UUID
     sender: str
     participants: tuple[str, str]
-    timestamp: datetime
+    timestamp: Time
     text: str | UnsetType = UNSET
-    sent_at: datetime | UnsetType = UNSET
-    edited_at: datetime | UnsetType = UNSET
+    sent_at: Time | UnsetType = UNSET
+    edited_at: Time | UnsetType = UNSET
     deleted: bool = False
 
 
@@ -158,7 +187,7 @@ class Edited(_Event, frozen=True, tag="edited", omit_defaults=True):
     message: UUID
     sender: str
     participants: tuple[str, str]
-    timestamp: datetime
+    timestamp: Time
     text: str | UnsetType = UNSET
 
 
@@ -171,7 +200,7 @@ class Deleted(_Event, frozen=True, tag="deleted"):
     message: UUID
     sender: str
     participants: tuple[str, str]
-    timestamp: datetime
+    timestamp: Time
 
 
 LogEvent = Message | Edited | Deleted
@@ -196,6 +225,18 @@ class TypingEvent(_Event, frozen=True, tag="typing"):
     active: bool
 
 
+class PresenceEvent(_Event, frozen=True, tag="presence"):
+    """Somebody whom one has a conversation with came online, or was last connected at `last_seen`.
+
+    A client asks `GET /presence` after `welcome` and after `resync`, and for a new conversation;
+    from then on it is told of changes. Of two events the one with the later `last_seen` holds.
+    """
+
+    employee: str
+    status: Status
+    last_seen: Time
+
+
 class ResumedConversation(Struct, frozen=True):
     """`head` is the last position; `complete` is false where entries up to it were not all sent:
     fetch them as history."""
@@ -208,7 +249,7 @@ class Resumed(_Event, frozen=True, tag="resumed", omit_defaults=True):
     """The end of a resume. Live events follow."""
 
     conversations: dict[str, ResumedConversation]
-    id: str | None = None
+    id: Answered = None
 
 
 class Resync(_Event, frozen=True, tag="resync"):
@@ -226,11 +267,13 @@ class GoingAway(_Event, frozen=True, tag="going_away"):
 class TokenExpiring(_Event, frozen=True, tag="token_expiring"):
     """Replace the token with an `auth` op; at this time the socket is closed (4002)."""
 
-    expires_at: datetime
+    expires_at: Time
 
 
 class Pong(_Event, frozen=True, tag="pong", omit_defaults=True):
-    id: str | None = None
+    """The answer to a `ping`."""
+
+    id: Answered = None
 
 
 class Error(_Event, frozen=True, tag="error", omit_defaults=True):
@@ -238,7 +281,7 @@ class Error(_Event, frozen=True, tag="error", omit_defaults=True):
 
     code: str
     detail: str
-    id: UUID | str | None = None
+    id: Answered = None
     retry_after_ms: int | UnsetType = UNSET
 
 
@@ -250,6 +293,7 @@ ServerEvent = (
     | Deleted
     | Marker
     | TypingEvent
+    | PresenceEvent
     | Resumed
     | Resync
     | GoingAway

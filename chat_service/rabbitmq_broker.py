@@ -1,18 +1,20 @@
 """The broker between processes: RabbitMQ, through aio-pika.
 
 One durable direct exchange; one exclusive queue an instance, named anew by the broker for every
-connection, so that a queue left over from a lost one can be in nobody's way. The connection is a
-plain one that is made again here, not a robust one: what has to happen between "connected" and
-"restored" is then in one place, and bindings are made concurrently.
+connection, so that a queue left over from a lost one can be in nobody's way. What overflows it goes
+to a second queue, of one message: that is how an instance learns that it was too slow. The
+connection is a plain one that is made again here, not a robust one: what has to happen between
+"connected" and "restored" is then in one place, and bindings are made concurrently.
 """
 
 import asyncio
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
 
 import aio_pika
 from aio_pika.abc import (
     AbstractChannel,
+    AbstractConnection,
     AbstractExchange,
     AbstractIncomingMessage,
     AbstractQueue,
@@ -43,15 +45,17 @@ class _Session:
         exchange: AbstractExchange,
         confirmed: AbstractExchange,
         unconfirmed: AbstractExchange,
+        lost: asyncio.Event,
     ) -> None:
         self.queue = queue
         self.exchange = exchange
         self.confirmed = confirmed
         self.unconfirmed = unconfirmed
+        self.lost = lost
 
 
 class RabbitBroker:
-    """A `Broker` on RabbitMQ. `queue_bytes` bounds what waits here; the oldest goes first."""
+    """A `Broker` on RabbitMQ. `queue_bytes` bounds what waits there; the oldest goes first."""
 
     def __init__(self, url: str, name: str, queue_bytes: int) -> None:
         self._url = url
@@ -73,27 +77,30 @@ class RabbitBroker:
             except _FAILURES as error:
                 if attempt % 10 == 0:
                     log.warning("RabbitMQ is away", reason=str(error) or type(error).__name__)
-            if self._session is not None:
-                self._session = None
-                attempt = 0
-                listener.interrupted()
+                attempt += 1
             await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
-            attempt += 1
+
+    def reset(self) -> None:
+        if self._session is not None:
+            self._session.lost.set()
 
     async def bind(self, key: str) -> None:
         self._keys.add(key)
         session = self._session
         if session is not None:
-            # A failure here is the connection's: the next one binds all keys before it is restored.
-            with suppress(*_FAILURES):
+            try:
                 await session.queue.bind(session.exchange, key, timeout=TIMEOUT_SECONDS)
+            except _FAILURES:  # the next connection binds all keys before it is restored
+                session.lost.set()
 
     async def unbind(self, key: str) -> None:
         self._keys.discard(key)
         session = self._session
         if session is not None:
-            with suppress(*_FAILURES):
+            try:
                 await session.queue.unbind(session.exchange, key, timeout=TIMEOUT_SECONDS)
+            except _FAILURES:
+                session.lost.set()
 
     async def publish(self, keys: Collection[str], body: bytes, *, confirm: bool) -> None:
         session = self._session
@@ -113,57 +120,93 @@ class RabbitBroker:
             raise BrokerDown(str(error) or type(error).__name__) from error
 
     async def _connect_and_stay(self, listener: Listener) -> None:
+        """Returns when a connection that was there is lost; raises where it could not be made."""
+        lost = asyncio.Event()
+        async with self._connection() as connection:
+            connection.close_callbacks.add(lambda *_: lost.set())
+            async with asyncio.timeout(4 * TIMEOUT_SECONDS):
+                session = await self._open(connection, lost, listener)
+                await self._bind_all(session)
+            # No await between the last look at the keys and this: `bind` adds those that follow.
+            self._session = session
+            log.info("RabbitMQ is ready", bindings=len(self._keys))
+            try:
+                listener.restored()
+                await lost.wait()
+            finally:
+                self._session = None
+                listener.interrupted()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AbstractConnection]:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             connection = await aio_pika.connect(
                 self._url,
                 heartbeat=HEARTBEAT_SECONDS,
                 client_properties={"connection_name": self._name},
             )
-        async with connection:
-            lost = asyncio.get_running_loop().create_future()
+        try:
+            yield connection
+        finally:
+            # A connection that is given up for being deaf does not answer its closing either.
+            with suppress(*_FAILURES):
+                async with asyncio.timeout(TIMEOUT_SECONDS):
+                    await connection.close()
 
-            def on_loss(*_: object) -> None:
-                if not lost.done():
-                    lost.set_result(None)
+    async def _open(
+        self, connection: AbstractConnection, lost: asyncio.Event, listener: Listener
+    ) -> _Session:
+        receiving = await connection.channel(publisher_confirms=False)
+        confirmed = await connection.channel(publisher_confirms=True)
+        unconfirmed = await connection.channel(publisher_confirms=False)
+        for channel in (receiving, confirmed, unconfirmed):
+            channel.close_callbacks.add(lambda *_: lost.set())
+        # The broker cancels a consumer whose queue is gone.
+        consuming = await receiving.get_underlay_channel()
+        consuming.on_consumer_cancel_callbacks.add(lambda _: lost.set())
 
-            connection.close_callbacks.add(on_loss)
-            async with asyncio.timeout(4 * TIMEOUT_SECONDS):
-                receiving = await connection.channel(publisher_confirms=False)
-                confirmed = await connection.channel(publisher_confirms=True)
-                unconfirmed = await connection.channel(publisher_confirms=False)
-                for channel in (receiving, confirmed, unconfirmed):
-                    channel.close_callbacks.add(on_loss)
-                session = _Session(
-                    await self._queue(receiving),
-                    await _exchange(receiving),
-                    await _exchange(confirmed),
-                    await _exchange(unconfirmed),
-                )
-                await self._bind_all(session)
-
-            def receive(message: AbstractIncomingMessage) -> None:
-                listener.received(message.body)
-
-            await session.queue.consume(receive, no_ack=True, timeout=TIMEOUT_SECONDS)  # type: ignore[arg-type]
-            self._session = session
-            log.info("RabbitMQ is ready", bindings=len(self._keys))
-            listener.restored()
-            await lost
-
-    async def _queue(self, channel: AbstractChannel) -> AbstractQueue:
-        return await channel.declare_queue(
+        overflow = await receiving.declare_queue(
+            "", exclusive=True, auto_delete=True, arguments={"x-max-length": 1}
+        )
+        queue = await receiving.declare_queue(
             "",
             exclusive=True,
             auto_delete=True,
-            arguments={"x-max-length-bytes": self._queue_bytes, "x-overflow": "drop-head"},
+            arguments={
+                "x-max-length-bytes": self._queue_bytes,
+                "x-overflow": "drop-head",
+                "x-dead-letter-exchange": "",
+                "x-dead-letter-routing-key": overflow.name,
+            },
+        )
+
+        def receive(message: AbstractIncomingMessage) -> None:
+            listener.received(message.body)
+
+        def drop(_: AbstractIncomingMessage) -> None:
+            listener.dropped()
+
+        await overflow.consume(drop, no_ack=True)  # type: ignore[arg-type]
+        await queue.consume(receive, no_ack=True)  # type: ignore[arg-type]
+        return _Session(
+            queue,
+            await _exchange(receiving),
+            await _exchange(confirmed),
+            await _exchange(unconfirmed),
+            lost,
         )
 
     async def _bind_all(self, session: _Session) -> None:
-        """Bind all keys, those that come meanwhile included."""
+        """Bind all keys, those that come meanwhile included; unbind those that go meanwhile."""
+        queue, exchange = session.queue, session.exchange
         bound: set[str] = set()
-        while missing := self._keys - bound:
-            await asyncio.gather(*(session.queue.bind(session.exchange, key) for key in missing))
-            bound |= missing
+        while bound != self._keys:
+            new, old = self._keys - bound, bound - self._keys
+            await asyncio.gather(
+                *(queue.bind(exchange, key) for key in new),
+                *(queue.unbind(exchange, key) for key in old),
+            )
+            bound = (bound | new) - old
 
 
 async def _exchange(channel: AbstractChannel) -> AbstractExchange:

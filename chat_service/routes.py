@@ -34,6 +34,7 @@ from shared.errors import (
     Unavailable,
     UnknownEmployee,
 )
+from shared.times import in_utc
 from shared.tokens import Claims
 
 MESSAGING = web.AppKey("messaging", Messaging)
@@ -49,6 +50,9 @@ async def send_message(
     if normalise(message.sender, "$.message.sender") != caller.email:
         raise SenderMismatch("`message.sender` must be the employee of the access token.")
     messaging.check_text(message.text, "$.message.text")
+    sent_at = message.timestamp
+    if sent_at is not None:
+        sent_at = in_utc(sent_at, "$.message.timestamp")
     conversation = messaging.conversations.known(caller.email, address)
     if conversation is None:
         conversation = await messaging.conversations.open(
@@ -60,7 +64,7 @@ async def send_message(
             message.id or uuid4(),
             caller.email,
             message.text,
-            message.timestamp,
+            sent_at,
         ),
         "$.message.text",
     )

@@ -23,8 +23,8 @@ log = get_logger("sequencer")
 
 KNOWN_POSITIONS = 100_000
 CLOCK_SKEW_MS = 500
-"""How far the clocks of two instances may differ. Beyond it, an entry written in the moment its
-reader connected could be taken for history; a larger value only reads more of the log."""
+"""How far the clocks that entries are written by may differ. Beyond it, an entry written in the
+moment its reader connected could be taken for history; a larger value reads more of the log."""
 MAX_HOLE = 500
 """Entries of a hole that is filled live; across a larger one the sockets are told to resume."""
 RETRY_SECONDS = 1.0
@@ -54,9 +54,9 @@ class _Position:
 
     __slots__ = ("held", "known_head", "mending", "owed_from", "released_at", "seq")
 
-    def __init__(self, seq: int, owed_from: float) -> None:
+    def __init__(self, seq: int, owed_from: float, now: float) -> None:
         self.seq = seq
-        self.released_at = time.time()
+        self.released_at = now
         self.held: dict[int, tuple[Event, object]] = {}
         self.known_head = 0
         self.mending: asyncio.Task[None] | None = None
@@ -73,7 +73,8 @@ class Sequencer:
 
     `since(first, second)` is when (seconds since the epoch) the one of the two who has been
     connected here for longer came, None when neither is connected. `give_up(first, second)` is
-    called where their sockets must resume to get everything.
+    called where their sockets must resume to get everything. `clock` gives the time that entries
+    are written by.
     """
 
     def __init__(
@@ -84,7 +85,9 @@ class Sequencer:
         give_up: Callable[[str, str], None],
         *,
         hole_wait: float = 0.05,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._clock = clock
         self._source = source
         self._release = release
         self._since = since
@@ -109,8 +112,6 @@ class Sequencer:
             return
         if position is None or position.released_at < since:
             owed_from = self._owed_from(since)
-            if event.at < owed_from:
-                return
             position = self._begin(event.conversation, owed_from)
             if event.previous_at < owed_from or event.seq == position.seq + 1:
                 position.seq = max(position.seq, event.seq - 1)
@@ -119,7 +120,7 @@ class Sequencer:
             return
         if position.mending is None and event.seq == position.seq + 1:
             position.seq = event.seq
-            position.released_at = time.time()
+            position.released_at = self._clock()
             self._release(event, origin)
             return
         position.held.setdefault(event.seq, (event, origin))
@@ -151,7 +152,7 @@ class Sequencer:
         stale = self._positions.pop(conversation, None)
         if stale is not None and stale.mending is not None:
             stale.mending.cancel()
-        position = _Position(0 if stale is None else stale.seq, owed_from)
+        position = _Position(0 if stale is None else stale.seq, owed_from, self._clock())
         self._positions[conversation] = position
         if len(self._positions) > KNOWN_POSITIONS:
             oldest, forgotten = next(iter(self._positions.items()))
@@ -166,7 +167,7 @@ class Sequencer:
             held = position.held
             while (ready := held.pop(position.seq + 1, None)) is not None:
                 position.seq += 1
-                position.released_at = time.time()
+                position.released_at = self._clock()
                 self._release(*ready)
             if len(held) > MAX_HOLE:
                 self._skip(participants, position, max(held))

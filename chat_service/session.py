@@ -31,6 +31,7 @@ from shared.decoding import decode
 from shared.errors import Forbidden, InternalError, ServiceError
 from shared.logs import get_logger
 from shared.problems import retry_after_ms
+from shared.times import in_utc
 from shared.tokens import TokenVerifier
 
 log = get_logger("session")
@@ -57,6 +58,7 @@ class Services(Struct, frozen=True):
     resumption: Resumption
     marking: Marking
     rates: RateLimiter | None
+    draining: asyncio.Event
 
 
 def error_event(error: ServiceError, id: UUID | str | None) -> Error:
@@ -119,9 +121,12 @@ class Session:
         ws = self._ws
         while True:
             message = await ws.receive()
+            if self._services.draining.is_set() and message.type is WSMsgType.TEXT:
+                continue
             if message.type is WSMsgType.TEXT:
                 await self._take(cast(bytes, message.data))
             elif message.type is WSMsgType.BINARY:
+                self._connection.flush()
                 await ws.close(code=CloseCode.PROTOCOL_VIOLATION, message=b"text frames only")
             else:
                 return
@@ -168,8 +173,9 @@ class Session:
             )
         if connection.full:
             await connection.room()
+        sent_at = None if op.sent_at is None else in_utc(op.sent_at, "$.sent_at")
         draft = Draft(
-            conversation, op.id, self._employee, op.text, op.sent_at, self._answer, connection
+            conversation, op.id, self._employee, op.text, sent_at, self._answer, connection
         )
         messaging.submit(draft)
         connection.began()
@@ -232,6 +238,7 @@ class Session:
         try:
             await connection.quiet()
             missed = await self._services.resumption.catch_up(self._employee, op.cursors)
+            connection.flush()
             async with asyncio.timeout(CATCH_UP_SECONDS):
                 for event in missed.events:
                     await self._ws.send_frame(protocol.encode(event), WSMsgType.TEXT)
@@ -270,6 +277,7 @@ class Session:
         self._expiry = loop.call_later(max(0.0, expires - time.time()), self._expire)
 
     def _expire(self) -> None:
+        self._connection.flush()
         self._closing = asyncio.create_task(
             self._ws.close(code=CloseCode.TOKEN_EXPIRED, message=b"token expired", drain=False)
         )

@@ -80,6 +80,12 @@ class ChatSettings(Settings, frozen=True, kw_only=True):
     summary_seconds: Annotated[
         Seconds, Meta(description="interval at which conversation summaries are written")
     ] = 0.5
+    presence_grace_seconds: Annotated[
+        Seconds, Meta(description="how long somebody may be away before they are offline")
+    ] = 5.0
+    presence_lease_seconds: Annotated[
+        Seconds, Meta(description="how long after its last sign an instance is taken for alive")
+    ] = 15.0
     drain_seconds: Annotated[
         Seconds, Meta(description="how long sockets and commits may take to end at shutdown")
     ] = 10.0

@@ -9,7 +9,7 @@ from typing import cast
 from aiohttp import WSMsgType, web
 
 from chat_service import protocol
-from chat_service.connection import Connection
+from chat_service.connection import Connection, Flusher
 from chat_service.protocol import CloseCode, encode
 from chat_service.session import Services, Session, error_event
 from shared.decoding import decode
@@ -35,15 +35,17 @@ class Sockets:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._flusher = Flusher()
         self._open: set[web.WebSocketResponse] = set()
-        self.draining = False
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """`GET /ws`. Raises a `ServiceError` only before the upgrade."""
         settings = self._services.settings
         self._check_origin(request)
-        if self.draining:
+        if self._services.draining.is_set():
             raise Unavailable("This instance is stopping.", retry_after=1.0)
+        if len(self._open) >= settings.max_connections:
+            raise TooManyConnections("This instance is full; try again.", retry_after=1.0)
         token = bearer(request)
         claims = None if token is None else await authenticate(request)
         ws = web.WebSocketResponse(
@@ -65,16 +67,21 @@ class Sockets:
 
     async def check(self) -> str | None:
         """For readiness: None unless this instance is stopping."""
-        return "this instance is stopping" if self.draining else None
+        return "this instance is stopping" if self._services.draining.is_set() else None
 
     async def drain(self) -> None:
-        """Say goodbye to every socket, answer what was sent, then close them all."""
-        self.draining = True
+        """Say goodbye to every socket, answer what was taken in, then close them all.
+
+        Nothing is taken in any more: what a peer still sends, it sends again elsewhere.
+        """
+        self._services.draining.set()
         connections = list(self._services.hub)
         for number, connection in enumerate(connections):
             wait = DRAIN_SPREAD_SECONDS * number / len(connections)
             connection.send(protocol.GoingAway(round(wait * 1000)))
         await self._services.log.drained()
+        for connection in connections:
+            connection.flush()
         await asyncio.gather(
             *(
                 ws.close(code=CloseCode.RESTART, message=b"this instance stops", drain=False)
@@ -121,7 +128,7 @@ class Sockets:
         transport = request.transport
         if transport is None:
             return
-        connection = Connection(transport, claims, token, services.bounds)
+        connection = Connection(transport, claims, token, services.bounds, self._flusher)
         try:
             services.hub.attach(connection)
         except TooManyConnections as error:

@@ -70,10 +70,10 @@ def documentation(
     page = _PAGE.format(title=escape(title)).encode()
 
     async def openapi(request: web.Request) -> web.Response:
-        return _stored(request, interface, "application/json")
+        return stored(request, interface, "application/json")
 
     async def docs(request: web.Request) -> web.Response:
-        response = _stored(request, page, "text/html")
+        response = stored(request, page, "text/html")
         response.headers["Content-Security-Policy"] = _POLICY
         return response
 
@@ -85,13 +85,13 @@ def documentation(
 async def _asset(request: web.Request) -> web.StreamResponse:
     name = request.match_info["file"]
     if name == "start.js":
-        return _stored(request, _START.encode(), "text/javascript")
+        return stored(request, _START.encode(), "text/javascript")
     if name not in _ASSETS:
         raise NotFound("No such file.")
     return web.FileResponse(_ASSETS[name], headers={"Cache-Control": _AN_HOUR})
 
 
-def _stored(request: web.Request, body: bytes, content_type: str) -> web.Response:
+def stored(request: web.Request, body: bytes, content_type: str) -> web.Response:
     """`body`, or 304 where the client has it already (RFC 9110, section 13.1.2)."""
     etag = hashlib.sha256(body).hexdigest()[:32]
     known = request.if_none_match or ()

@@ -45,7 +45,6 @@ def configure(log_format: str, level: str, stream: TextIO = sys.stdout) -> None:
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
     )
 
 

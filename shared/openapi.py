@@ -22,6 +22,7 @@ from shared.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
+from shared.schemas import Schema, schemas_of
 
 INTERFACE_VERSION = "1.0.0"
 """Of the interface, not of the software: the first number changes when clients would break."""
@@ -29,10 +30,6 @@ INTERFACE_VERSION = "1.0.0"
 JSON = "application/json"
 TEXT = "text/plain"
 
-Schema = dict[str, Any]
-"""A JSON Schema (draft 2020-12), as msgspec makes it."""
-
-_REF = "#/components/schemas/{name}"
 _REQUEST_ID = {"$ref": "#/components/headers/X-Request-ID"}
 _RETRY_AFTER = {"$ref": "#/components/headers/Retry-After"}
 _OPERATIONAL = frozenset({"healthz", "readyz", "metrics"})
@@ -140,7 +137,7 @@ class _Schemas:
 
     def of(self, kind: Any) -> Schema:
         """The schema of `kind`: a reference where it is a struct, else the schema itself."""
-        (schema,), components = msgspec.json.schema_components([kind], ref_template=_REF)
+        (schema,), components = schemas_of([kind])
         for name, component in components.items():
             if self.components.setdefault(name, component) != component:
                 raise ValueError(f"two different types are named {name} in this interface")

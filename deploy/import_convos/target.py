@@ -153,13 +153,11 @@ class Target:
 
 def _updates(summary: Summary) -> list[UpdateOne]:
     """Repeatable, and never backwards: a service may have gone on already."""
-    conversation, last, seq = summary.conversation, summary.last, summary.seq
-    at = _datetime(last.at)
-    message = {"id": last.id, "seq": seq, "sender": last.sender, "text": last.text, "timestamp": at}
+    conversation, seq = summary.conversation, summary.seq
+    at = _datetime(summary.last.at)
     new = {
         "participants": list(conversation.participants),
         "last_seq": seq,
-        "last_message": message,
         "markers": [{"received": seq, "read": seq}, {"received": seq, "read": seq}],
         "created_at": _datetime(summary.opened),
         "updated_at": at,
@@ -172,10 +170,6 @@ def _updates(summary: Summary) -> list[UpdateOne]:
         UpdateOne({"_id": id}, {"$setOnInsert": new}, upsert=True),
         UpdateOne({"_id": id, "markers": {"$exists": False}}, {"$set": {"markers": [{}, {}]}}),
         UpdateOne({"_id": id}, {"$max": forward}),
-        UpdateOne(
-            {"_id": id, "last_message.seq": {"$not": {"$gte": seq}}},
-            {"$set": {"last_message": message}},
-        ),
     ]
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -15,6 +14,7 @@ from urllib.error import URLError
 import aiohttp
 from msgspec import Struct
 
+from deploy.local.ports import free_port
 from tests.cluster.client import ChatClient
 from tests.conditions import eventually
 
@@ -222,9 +222,3 @@ class System:
                 if not history["has_more"]:
                     return messages
 
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -93,9 +93,7 @@ def test_what_is_no_json_is_malformed(data: bytes) -> None:
         decode(DECODER, data)
 
 
-@pytest.mark.parametrize(
-    "data", [b"{} {}", b"[" * 100_000, b"[" * 5000 + b"]" * 5000, b'{"a":' * 100_000, b"1e"]
-)
+@pytest.mark.parametrize("data", [b"{} {}", b"[" * 100_000, b'{"a":' * 100_000, b"1e"])
 def test_what_follows_or_nests_for_ever_is_malformed(data: bytes) -> None:
     with pytest.raises(MalformedBody):
         decode(msgspec.json.Decoder(object), data)

@@ -1,0 +1,22 @@
+"""JSON Schemas of msgspec types, as the documents of our interfaces show them."""
+
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+Schema = dict[str, Any]
+"""A JSON Schema (draft 2020-12), as msgspec makes it."""
+
+REF = "#/components/schemas/{name}"
+"""Where OpenAPI and AsyncAPI keep the schemas of structs."""
+
+
+def schemas_of(kinds: Iterable[Any]) -> tuple[tuple[Schema, ...], dict[str, Schema]]:
+    """The schema of each kind, and the named schemas of the structs that they refer to."""
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=REF)
+    for component in components.values():
+        if "description" in component:  # a docstring: as indented text it would be shown as code
+            component["description"] = inspect.cleandoc(component["description"])
+    return schemas, components
