@@ -1,4 +1,4 @@
-"""Sessions as their employee sees them: listed, ended, and refused by every replica from then on."""
+"""Sessions as their employee sees them: listed, ended, and refused on every replica afterwards."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
