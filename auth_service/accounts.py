@@ -63,7 +63,7 @@ class Accounts:
         email = normalise(new.email)
         department = _text(new.department, "$.department")
         role = _text(new.role, "$.role")
-        require_acceptable(new.password)
+        require_acceptable(new.password, email)
         if await self._employees.find(email) is not None:
             raise email_taken()
         employee = await self._employees.add(

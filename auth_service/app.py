@@ -8,13 +8,15 @@ from pathlib import Path
 
 from aiohttp import web
 
-from auth_service import employees, routes, session_routes, sessions
+from auth_service import employees, own_routes, routes, session_routes, sessions
 from auth_service.access import SessionVerifier
 from auth_service.accounts import Accounts
 from auth_service.announcer import Announcer
 from auth_service.audit import Audit
 from auth_service.employees import Employees
 from auth_service.keys import KeyRing, load_keys
+from auth_service.own_account import OwnAccount
+from auth_service.own_routes import OWN_ACCOUNT
 from auth_service.own_sessions import OwnSessions
 from auth_service.passwords import Passwords
 from auth_service.routes import ACCOUNTS, EMPLOYEES, KEYS, SESSIONS
@@ -72,11 +74,19 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
         registry=metrics.registry,
     )
 
+    own_account = OwnAccount(
+        employees=directory,
+        sessions=open_sessions,
+        passwords=passwords,
+        announcer=announcer,
+        audit=audit,
+    )
+
     async def lifetime(_app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.callback(passwords.close)
             stack.callback(mongo.close)
-            for run in (mongo.run, announcer.run):
+            for run in (mongo.run, announcer.run, own_account.run):
                 task = asyncio.create_task(run(), name=run.__qualname__)
                 task.add_done_callback(_report)
                 stack.push_async_callback(_end, task)
@@ -86,7 +96,7 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
         settings,
         title="Auth service",
         description=DESCRIPTION,
-        endpoints=(*routes.ENDPOINTS, *session_routes.ENDPOINTS),
+        endpoints=(*routes.ENDPOINTS, *own_routes.ENDPOINTS, *session_routes.ENDPOINTS),
         health=Health({"mongodb": mongo.check}),
         metrics=metrics,
     )
@@ -94,6 +104,7 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
     app[EMPLOYEES] = directory
     app[KEYS] = keys
     app[SESSIONS] = open_sessions
+    app[OWN_ACCOUNT] = own_account
     app[OWN_SESSIONS] = OwnSessions(directory, open_sessions, announcer, audit)
     app[VERIFIER] = SessionVerifier(keys, settings.jwt_issuer, settings.jwt_audience, open_sessions)
     app.cleanup_ctx.append(lifetime)

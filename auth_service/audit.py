@@ -36,3 +36,10 @@ class Audit:
     def revoked(self, employee: str, by: str, reason: str, sessions: str) -> None:
         """`sessions` is an id, or says which ones; `by` is the session that asked for it."""
         log.info("revoked", employee=employee, session=by, reason=reason, sessions=sessions)
+
+    def password_changed(self, employee: str, by: str) -> None:
+        log.info("password changed", employee=employee, session=by)
+
+    def password_refused(self, employee: str, by: str, purpose: str) -> None:
+        """Somebody who is logged in did not know the password."""
+        log.warning("password refused", employee=employee, session=by, purpose=purpose)

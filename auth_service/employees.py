@@ -2,7 +2,8 @@
 
 Documents are what they always were: `{_id, name, email, department, role, password}`, the
 password as a bcrypt hash, and now `created_at` and `updated_at`. An `_id` is an ObjectId; those of
-older data may be strings.
+older data may be strings. `keep_session` is there while sessions have still to be ended after a
+change of the password: all but that one.
 """
 
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from shared.mongo import Database, Document, Mongo, reachable
 log = get_logger("employees")
 
 NAME = "employees"
+AT_ONCE = 500
 
 
 class Employee(Struct, frozen=True):
@@ -93,6 +95,31 @@ class Employees:
                 {"$set": {"password": password, "updated_at": _now()}},
             )
 
+    async def change_password(self, employee: Employee, password: str, keep: str) -> bool:
+        """Replace the hash that `employee` was read with, and note that all sessions but `keep`
+        have to end; False where it has changed since."""
+        with reachable():
+            result = await self._collection.update_one(
+                {"_id": employee.key, "password": employee.password},
+                {"$set": {"password": password, "keep_session": keep, "updated_at": _now()}},
+            )
+        return result.matched_count == 1
+
+    async def with_sessions_to_end(self) -> list[tuple[Any, str]]:
+        """Employees whose password was changed: the `_id`, and the session to keep."""
+        with reachable():
+            rows = await self._collection.find(
+                {"keep_session": {"$exists": True}}, {"keep_session": 1}
+            ).to_list(AT_ONCE)
+        return [(row["_id"], row["keep_session"]) for row in rows]
+
+    async def sessions_ended(self, key: Any, keep: str) -> None:
+        """All sessions but `keep` of the employee have ended."""
+        with reachable():
+            await self._collection.update_one(
+                {"_id": key, "keep_session": keep}, {"$unset": {"keep_session": ""}}
+            )
+
     @property
     def _collection(self) -> AsyncIOMotorCollection[Document]:
         return self._mongo.ready_database()[NAME]
@@ -105,6 +132,9 @@ async def prepare(database: Database) -> None:
     """
     collection = database[NAME]
     await collection.create_index("email", unique=True)
+    await collection.create_index(
+        "keep_session", partialFilterExpression={"keep_session": {"$exists": True}}
+    )
     # Only addresses with capitals or blanks: a scan of the index, and of nothing else.
     async for document in collection.find({"email": {"$regex": r"[A-Z\s]"}}, {"email": 1}):
         email = str(document["email"])

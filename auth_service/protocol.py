@@ -30,6 +30,11 @@ class LogIn(Struct, frozen=True, forbid_unknown_fields=True):
     password: Password
 
 
+class ChangePassword(Struct, frozen=True, forbid_unknown_fields=True):
+    current_password: Password
+    new_password: NewPassword
+
+
 class Refresh(Struct, frozen=True, forbid_unknown_fields=True):
     refresh_token: RefreshToken
 

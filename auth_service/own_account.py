@@ -1,0 +1,82 @@
+"""What employees do with their own account: change its password.
+
+Each is decided by one write to the employee's document, which also notes what has to follow. That
+is done at once; where a crash came between, whichever replica looks next does it.
+"""
+
+import asyncio
+from typing import Any
+
+from auth_service.announcer import Announcer
+from auth_service.audit import Audit
+from auth_service.employees import Employee, Employees
+from auth_service.passwords import Passwords, require_acceptable, require_checkable
+from auth_service.protocol import ChangePassword
+from auth_service.sessions import Reason, Sessions
+from shared.errors import InvalidCredentials, ServiceError
+from shared.logs import get_logger
+from shared.tokens import Claims
+
+log = get_logger("own_account")
+
+LOOK_SECONDS = 5.0
+"""How long what a crash left behind may wait."""
+
+
+class OwnAccount:
+    """`caller` is who asks, by an access token of an open session.
+
+    Every method raises `UnknownEmployee` where they are gone, and `Unavailable` while the database
+    cannot be reached.
+    """
+
+    def __init__(
+        self,
+        *,
+        employees: Employees,
+        sessions: Sessions,
+        passwords: Passwords,
+        announcer: Announcer,
+        audit: Audit,
+    ) -> None:
+        self._employees = employees
+        self._sessions = sessions
+        self._passwords = passwords
+        self._announcer = announcer
+        self._audit = audit
+
+    async def change_password(self, caller: Claims, change: ChangePassword) -> None:
+        """All sessions but the caller's end. Raises `InvalidCredentials` where the present password
+        is another, and `InvalidInput` where the new one cannot be used."""
+        require_checkable(change.current_password, "$.current_password")
+        employee = await self._employees.get_by_id(caller.sub)
+        require_acceptable(change.new_password, employee.email, "$.new_password")
+        await self._require_password(employee, change.current_password, caller, "password change")
+        hashed = await self._passwords.hash(change.new_password)
+        if not await self._employees.change_password(employee, hashed, caller.sid):
+            raise InvalidCredentials("The password was changed by somebody else meanwhile.")
+        self._audit.password_changed(employee.id, caller.sid)
+        await self._end_sessions(employee.key, caller.sid)
+
+    async def run(self) -> None:
+        """Finish what crashes have left behind, until cancelled."""
+        while True:
+            try:
+                for key, keep in await self._employees.with_sessions_to_end():
+                    await self._end_sessions(key, keep)
+            except ServiceError as error:
+                log.debug("the database cannot say what is unfinished", reason=error.detail)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _end_sessions(self, key: Any, keep: str) -> None:
+        ended = await self._sessions.revoke_all(key, Reason.PASSWORD, keep=keep)
+        self._announcer.wake()
+        await self._employees.sessions_ended(key, keep)
+        self._audit.revoked(str(key), keep, Reason.PASSWORD.value, f"{ended} others")
+
+    async def _require_password(
+        self, employee: Employee, password: str, caller: Claims, purpose: str
+    ) -> None:
+        if not await self._passwords.verify(password, employee.password):
+            self._audit.password_refused(employee.id, caller.sid, purpose)
+            raise InvalidCredentials("The present password is another.")
