@@ -9,7 +9,9 @@ from auth_service.audit import Audit
 from auth_service.employees import Employee, Employees, email_taken
 from auth_service.passwords import Passwords, require_acceptable, require_checkable
 from auth_service.protocol import EmployeeView, Grant, LogIn, SignUp
+from auth_service.refresh_tokens import RefreshToken
 from auth_service.sessions import Device, Reason, Reused, Session, Sessions
+from auth_service.throttling import Throttle
 from auth_service.tokens import TokenIssuer
 from shared.decoding import reject_nul
 from shared.emails import normalise
@@ -40,6 +42,7 @@ class Accounts:
         sessions: Sessions,
         passwords: Passwords,
         tokens: TokenIssuer,
+        throttle: Throttle,
         announcer: Announcer,
         audit: Audit,
         registry: CollectorRegistry,
@@ -48,6 +51,7 @@ class Accounts:
         self._sessions = sessions
         self._passwords = passwords
         self._tokens = tokens
+        self._throttle = throttle
         self._announcer = announcer
         self._audit = audit
         self._logins = _counter("auth_logins_total", "Log-ins by outcome", LOGINS, registry)
@@ -55,8 +59,9 @@ class Accounts:
             "auth_refreshes_total", "Uses of refresh tokens by outcome", REFRESHES, registry
         )
 
-    async def sign_up(self, new: SignUp) -> EmployeeView:
-        """Raises `EmailTaken`, also where another sign-up with this address is a moment ahead."""
+    async def sign_up(self, new: SignUp, address: str) -> EmployeeView:
+        """Raises `EmailTaken`, also where another sign-up with this address is a moment ahead, and
+        `RateLimited`."""
         name = _text(new.name, "$.name")
         if name is None:
             raise InvalidInput("The name is blank.", problems=(FieldProblem("$.name", "is blank"),))
@@ -64,6 +69,7 @@ class Accounts:
         department = _text(new.department, "$.department")
         role = _text(new.role, "$.role")
         require_acceptable(new.password, email)
+        await self._throttle.sign_up(address)
         if await self._employees.find(email) is not None:
             raise email_taken()
         employee = await self._employees.add(
@@ -78,9 +84,11 @@ class Accounts:
 
     async def log_in(self, credentials: LogIn, device: Device) -> Grant:
         """Raises `InvalidCredentials`: after the same time and in the same words for an unknown
-        address and a wrong password. A hash of a lower cost than today's is renewed."""
+        address and a wrong password, and `RateLimited`: after as many of either. A hash of a lower
+        cost than today's is renewed."""
         email = normalise(credentials.email)
         require_checkable(credentials.password)
+        attempt = await self._throttle.password(email, device.address)
         employee = await self._employees.find(email)
         hashed = None if employee is None else employee.password
         right = await self._passwords.verify(credentials.password, hashed)
@@ -89,6 +97,7 @@ class Accounts:
             self._logins.labels(outcome).inc()
             self._audit.login_refused(outcome, None if employee is None else employee.id)
             raise _wrong()
+        await self._throttle.right(attempt)
         session = await self._sessions.open(employee.key, device)
         await self._require_unchanged(employee, session, credentials.password)
         if self._passwords.outdated(employee.password):
@@ -97,9 +106,11 @@ class Accounts:
         self._audit.logged_in(employee.id, session.sid)
         return self._grant(employee, session)
 
-    async def refresh(self, refresh_token: str) -> Grant:
-        """Raises `InvalidCredentials` where the token is none, or its session has ended."""
+    async def refresh(self, refresh_token: str, address: str) -> Grant:
+        """Raises `InvalidCredentials` where the token is none, or its session has ended, and
+        `RateLimited`."""
         try:
+            await self._throttle.refresh(RefreshToken.parse(refresh_token).sid, address)
             session = await self._sessions.refresh(refresh_token)
             employee = await self._employees.get_by_id(str(session.employee))
         except Reused as reuse:
@@ -108,14 +119,18 @@ class Accounts:
             self._audit.reused(str(reuse.employee), reuse.session)
             raise
         except InvalidCredentials:
-            self._refreshes.labels("refused").inc()
+            await self._refused(address)
             raise
         except UnknownEmployee:
-            self._refreshes.labels("refused").inc()
+            await self._refused(address)
             raise InvalidCredentials("The session has ended: log in again.") from None
         self._refreshes.labels("success").inc()
         self._audit.refreshed(employee.id, session.sid)
         return self._grant(employee, session)
+
+    async def _refused(self, address: str) -> None:
+        self._refreshes.labels("refused").inc()
+        await self._throttle.refresh_failed(address)
 
     async def _require_unchanged(self, employee: Employee, session: Session, password: str) -> None:
         """A password that was changed, or an account that was deleted, while this login computed

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from auth_service import employees, own_routes, routes, session_routes, sessions
+from auth_service import employees, own_routes, routes, session_routes, sessions, throttle_store
 from auth_service.access import SessionVerifier
 from auth_service.accounts import Accounts
 from auth_service.announcer import Announcer
@@ -23,6 +23,8 @@ from auth_service.routes import ACCOUNTS, EMPLOYEES, KEYS, SESSIONS
 from auth_service.session_routes import OWN_SESSIONS
 from auth_service.sessions import Sessions
 from auth_service.settings import AuthSettings
+from auth_service.throttle_store import Throttles
+from auth_service.throttling import Throttle
 from auth_service.tokens import TokenIssuer
 from shared.application import assemble
 from shared.health import Health
@@ -59,6 +61,12 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
     )
     announcer = Announcer(settings.broker_url, open_sessions)
     audit = Audit()
+    throttle = Throttle(
+        Throttles(mongo) if settings.rate_limits else None,
+        failures=settings.login_failures,
+        sign_ups=settings.sign_ups,
+        registry=metrics.registry,
+    )
     accounts = Accounts(
         employees=directory,
         sessions=open_sessions,
@@ -69,6 +77,7 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
             audience=settings.jwt_audience,
             lifetime=settings.access_token_seconds,
         ),
+        throttle=throttle,
         announcer=announcer,
         audit=audit,
         registry=metrics.registry,
@@ -78,6 +87,7 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
         employees=directory,
         sessions=open_sessions,
         passwords=passwords,
+        throttle=throttle,
         announcer=announcer,
         audit=audit,
     )
@@ -114,6 +124,7 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
 async def _prepare(database: Database) -> None:
     await employees.prepare(database)
     await sessions.prepare(database)
+    await throttle_store.prepare(database)
 
 
 def _report(task: asyncio.Task[None]) -> None:

@@ -40,6 +40,6 @@ class Audit:
     def password_changed(self, employee: str, by: str) -> None:
         log.info("password changed", employee=employee, session=by)
 
-    def password_refused(self, employee: str, by: str, purpose: str) -> None:
+    def password_refused(self, employee: str, by: str) -> None:
         """Somebody who is logged in did not know the password."""
-        log.warning("password refused", employee=employee, session=by, purpose=purpose)
+        log.warning("password refused", employee=employee, session=by)

@@ -13,6 +13,7 @@ from auth_service.employees import Employee, Employees
 from auth_service.passwords import Passwords, require_acceptable, require_checkable
 from auth_service.protocol import ChangePassword
 from auth_service.sessions import Reason, Sessions
+from auth_service.throttling import Throttle
 from shared.errors import InvalidCredentials, ServiceError
 from shared.logs import get_logger
 from shared.tokens import Claims
@@ -36,22 +37,25 @@ class OwnAccount:
         employees: Employees,
         sessions: Sessions,
         passwords: Passwords,
+        throttle: Throttle,
         announcer: Announcer,
         audit: Audit,
     ) -> None:
         self._employees = employees
         self._sessions = sessions
         self._passwords = passwords
+        self._throttle = throttle
         self._announcer = announcer
         self._audit = audit
 
-    async def change_password(self, caller: Claims, change: ChangePassword) -> None:
+    async def change_password(self, caller: Claims, change: ChangePassword, address: str) -> None:
         """All sessions but the caller's end. Raises `InvalidCredentials` where the present password
-        is another, and `InvalidInput` where the new one cannot be used."""
+        is another, `RateLimited` after too many of them, and `InvalidInput` where the new one
+        cannot be used."""
         require_checkable(change.current_password, "$.current_password")
         employee = await self._employees.get_by_id(caller.sub)
         require_acceptable(change.new_password, employee.email, "$.new_password")
-        await self._require_password(employee, change.current_password, caller, "password change")
+        await self._require_password(employee, change.current_password, caller, address)
         hashed = await self._passwords.hash(change.new_password)
         if not await self._employees.change_password(employee, hashed, caller.sid):
             raise InvalidCredentials("The password was changed by somebody else meanwhile.")
@@ -75,8 +79,10 @@ class OwnAccount:
         self._audit.revoked(str(key), keep, Reason.PASSWORD.value, f"{ended} others")
 
     async def _require_password(
-        self, employee: Employee, password: str, caller: Claims, purpose: str
+        self, employee: Employee, password: str, caller: Claims, address: str
     ) -> None:
+        attempt = await self._throttle.password(employee.email, address)
         if not await self._passwords.verify(password, employee.password):
-            self._audit.password_refused(employee.id, caller.sid, purpose)
+            self._audit.password_refused(employee.id, caller.sid)
             raise InvalidCredentials("The present password is another.")
+        await self._throttle.right(attempt)

@@ -4,8 +4,9 @@ from aiohttp import web
 
 from auth_service.own_account import OwnAccount
 from auth_service.protocol import ChangePassword
+from shared.addresses import client_address
 from shared.endpoints import Endpoint
-from shared.errors import InvalidCredentials, UnknownEmployee
+from shared.errors import InvalidCredentials, RateLimited, UnknownEmployee
 from shared.tokens import Claims
 
 OWN_ACCOUNT = web.AppKey("own_account", OwnAccount)
@@ -14,7 +15,7 @@ OWN_ACCOUNT = web.AppKey("own_account", OwnAccount)
 async def change_password(
     request: web.Request, caller: Claims, body: ChangePassword
 ) -> web.Response:
-    await request.app[OWN_ACCOUNT].change_password(caller, body)
+    await request.app[OWN_ACCOUNT].change_password(caller, body, client_address(request))
     return web.Response(status=204)
 
 
@@ -26,6 +27,6 @@ ENDPOINTS = (
         summary="Change one's password; all other sessions end",
         body=ChangePassword,
         replies={204: None},
-        errors=(InvalidCredentials, UnknownEmployee),
+        errors=(InvalidCredentials, RateLimited, UnknownEmployee),
     ),
 )

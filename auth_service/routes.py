@@ -7,10 +7,11 @@ from auth_service.employees import Employees
 from auth_service.keys import KeyRing
 from auth_service.protocol import EmployeeView, Grant, LogIn, Refresh, SignUp, Since
 from auth_service.sessions import Device, Sessions
+from shared.addresses import client_address
 from shared.auth_events import MOST_REVOKED, REVOKED_SESSIONS, RevokedSessions
 from shared.emails import normalise
 from shared.endpoints import Endpoint, json_reply
-from shared.errors import EmailTaken, InvalidCredentials, InvalidInput, UnknownEmployee
+from shared.errors import EmailTaken, InvalidCredentials, InvalidInput, RateLimited, UnknownEmployee
 from shared.jwks import Jwks
 from shared.tokens import Claims
 
@@ -26,7 +27,9 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 
 async def sign_up(request: web.Request, body: SignUp) -> web.Response:
-    return json_reply(await request.app[ACCOUNTS].sign_up(body), status=201)
+    return json_reply(
+        await request.app[ACCOUNTS].sign_up(body, client_address(request)), status=201
+    )
 
 
 async def log_in(request: web.Request, body: LogIn) -> web.Response:
@@ -34,7 +37,8 @@ async def log_in(request: web.Request, body: LogIn) -> web.Response:
 
 
 async def refresh(request: web.Request, body: Refresh) -> web.Response:
-    return json_reply(await request.app[ACCOUNTS].refresh(body.refresh_token))
+    address = client_address(request)
+    return json_reply(await request.app[ACCOUNTS].refresh(body.refresh_token, address))
 
 
 async def own_profile(request: web.Request, caller: Claims) -> web.Response:
@@ -56,7 +60,7 @@ async def revoked_sessions(request: web.Request, query: Since) -> web.Response:
 
 
 def _device(request: web.Request) -> Device:
-    return Device(request.headers.get("User-Agent", ""), request.remote or "")
+    return Device(request.headers.get("User-Agent", ""), client_address(request))
 
 
 ENDPOINTS = (
@@ -67,7 +71,7 @@ ENDPOINTS = (
         summary="Sign up",
         body=SignUp,
         replies={201: EmployeeView},
-        errors=(EmailTaken,),
+        errors=(EmailTaken, RateLimited),
         public=True,
     ),
     Endpoint(
@@ -77,7 +81,7 @@ ENDPOINTS = (
         summary="Log in: an access token, and a refresh token to get the next one with",
         body=LogIn,
         replies={200: Grant},
-        errors=(InvalidCredentials,),
+        errors=(InvalidCredentials, RateLimited),
         headers=NO_STORE,
         public=True,
     ),
@@ -92,7 +96,7 @@ ENDPOINTS = (
         ),
         body=Refresh,
         replies={200: Grant},
-        errors=(InvalidCredentials,),
+        errors=(InvalidCredentials, RateLimited),
         headers=NO_STORE,
         public=True,
     ),

@@ -35,6 +35,10 @@ class AuthSettings(Settings, frozen=True, kw_only=True):
     session_days: Annotated[
         int, Meta(ge=1, le=3650, description="a session ends this long after its login in any case")
     ] = 90
+    login_failures: Annotated[
+        Count, Meta(description="wrong passwords of an account from one address without a delay")
+    ] = 10
+    sign_ups: Annotated[Count, Meta(description="sign-ups from one address without a delay")] = 200
     bcrypt_cost: Annotated[
         int, Meta(ge=4, le=16, description="bcrypt's work factor; one more is twice the time")
     ] = 12
