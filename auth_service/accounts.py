@@ -2,23 +2,24 @@
 
 from contextlib import suppress
 
+from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter
 
 from auth_service.announcer import Announcer
 from auth_service.audit import Audit
+from auth_service.directory import search_terms
 from auth_service.employees import Employee, Employees, email_taken
 from auth_service.passwords import Passwords, require_acceptable, require_checkable
+from auth_service.profiles import required_text, text, view
 from auth_service.protocol import EmployeeView, Grant, LogIn, SignUp
 from auth_service.refresh_tokens import RefreshToken
 from auth_service.sessions import Device, Reason, Reused, Session, Sessions
 from auth_service.throttling import Throttle
 from auth_service.tokens import TokenIssuer
-from shared.decoding import reject_nul
 from shared.emails import normalise
 from shared.errors import (
-    FieldProblem,
     InvalidCredentials,
-    InvalidInput,
+    SignUpClosed,
     Unavailable,
     UnknownEmployee,
     UnknownSession,
@@ -29,6 +30,13 @@ log = get_logger("accounts")
 
 LOGINS = ("success", "unknown_email", "wrong_password")
 REFRESHES = ("success", "refused", "reused")
+
+
+class Admission(Struct, frozen=True):
+    """Who may sign up; no domains are all domains."""
+
+    open: bool
+    domains: tuple[str, ...]
 
 
 class Accounts:
@@ -43,6 +51,7 @@ class Accounts:
         passwords: Passwords,
         tokens: TokenIssuer,
         throttle: Throttle,
+        admission: Admission,
         announcer: Announcer,
         audit: Audit,
         registry: CollectorRegistry,
@@ -52,6 +61,7 @@ class Accounts:
         self._passwords = passwords
         self._tokens = tokens
         self._throttle = throttle
+        self._admission = admission
         self._announcer = announcer
         self._audit = audit
         self._logins = _counter("auth_logins_total", "Log-ins by outcome", LOGINS, registry)
@@ -60,14 +70,13 @@ class Accounts:
         )
 
     async def sign_up(self, new: SignUp, address: str) -> EmployeeView:
-        """Raises `EmailTaken`, also where another sign-up with this address is a moment ahead, and
-        `RateLimited`."""
-        name = _text(new.name, "$.name")
-        if name is None:
-            raise InvalidInput("The name is blank.", problems=(FieldProblem("$.name", "is blank"),))
+        """Raises `EmailTaken`, also where another sign-up with this address is a moment ahead,
+        `SignUpClosed` and `RateLimited`."""
+        name = required_text(new.name, "$.name")
         email = normalise(new.email)
-        department = _text(new.department, "$.department")
-        role = _text(new.role, "$.role")
+        self._require_admitted(email)
+        department = text(new.department, "$.department")
+        role = text(new.role, "$.role")
         require_acceptable(new.password, email)
         await self._throttle.sign_up(address)
         if await self._employees.find(email) is not None:
@@ -77,10 +86,18 @@ class Accounts:
             email=email,
             department=department,
             role=role,
+            search=search_terms(name, email),
             password=await self._passwords.hash(new.password),
         )
         self._audit.signed_up(employee.id)
         return view(employee)
+
+    def _require_admitted(self, email: str) -> None:
+        if not self._admission.open:
+            raise SignUpClosed("Accounts are made by an administrator here.")
+        domains = self._admission.domains
+        if domains and email.partition("@")[2] not in domains:
+            raise SignUpClosed(f"Only addresses of {', '.join(domains)} can sign up.")
 
     async def log_in(self, credentials: LogIn, device: Device) -> Grant:
         """Raises `InvalidCredentials`: after the same time and in the same words for an unknown
@@ -165,25 +182,6 @@ class Accounts:
 
 def _wrong() -> InvalidCredentials:
     return InvalidCredentials("The email or the password is wrong.")
-
-
-def view(employee: Employee) -> EmployeeView:
-    return EmployeeView(
-        id=employee.id,
-        name=employee.name,
-        email=employee.email,
-        department=employee.department,
-        role=employee.role,
-        created_at=employee.created_at,
-    )
-
-
-def _text(text: str | None, path: str) -> str | None:
-    """`text` without blanks around it; None for nothing."""
-    if text is None:
-        return None
-    reject_nul(text, path)
-    return text.strip() or None
 
 
 def _counter(

@@ -8,18 +8,29 @@ from pathlib import Path
 
 from aiohttp import web
 
-from auth_service import employees, own_routes, routes, session_routes, sessions, throttle_store
+from auth_service import (
+    directory,
+    directory_routes,
+    employees,
+    own_routes,
+    routes,
+    session_routes,
+    sessions,
+    throttle_store,
+)
 from auth_service.access import SessionVerifier
-from auth_service.accounts import Accounts
+from auth_service.accounts import Accounts, Admission
 from auth_service.announcer import Announcer
 from auth_service.audit import Audit
+from auth_service.directory import Directory
+from auth_service.directory_routes import DIRECTORY, EMPLOYEES
 from auth_service.employees import Employees
 from auth_service.keys import KeyRing, load_keys
 from auth_service.own_account import OwnAccount
 from auth_service.own_routes import OWN_ACCOUNT
 from auth_service.own_sessions import OwnSessions
 from auth_service.passwords import Passwords
-from auth_service.routes import ACCOUNTS, EMPLOYEES, KEYS, SESSIONS
+from auth_service.routes import ACCOUNTS, KEYS, SESSIONS
 from auth_service.session_routes import OWN_SESSIONS
 from auth_service.sessions import Sessions
 from auth_service.settings import AuthSettings
@@ -46,7 +57,8 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
     keys = keys or load_keys(Path(settings.signing_keys))
     metrics = HttpMetrics()
     mongo = Mongo(settings.mongo_url, settings.mongo_database, _prepare)
-    directory = Employees(mongo)
+    staff = Employees(mongo)
+    people = Directory(mongo)
     passwords = Passwords(
         cost=settings.bcrypt_cost,
         workers=settings.bcrypt_workers,
@@ -68,7 +80,7 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
         registry=metrics.registry,
     )
     accounts = Accounts(
-        employees=directory,
+        employees=staff,
         sessions=open_sessions,
         passwords=passwords,
         tokens=TokenIssuer(
@@ -78,13 +90,14 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
             lifetime=settings.access_token_seconds,
         ),
         throttle=throttle,
+        admission=Admission(settings.sign_up == "open", settings.sign_up_domains),
         announcer=announcer,
         audit=audit,
         registry=metrics.registry,
     )
 
     own_account = OwnAccount(
-        employees=directory,
+        employees=staff,
         sessions=open_sessions,
         passwords=passwords,
         throttle=throttle,
@@ -96,7 +109,7 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
         async with AsyncExitStack() as stack:
             stack.callback(passwords.close)
             stack.callback(mongo.close)
-            for run in (mongo.run, announcer.run, own_account.run):
+            for run in (mongo.run, announcer.run, own_account.run, people.run):
                 task = asyncio.create_task(run(), name=run.__qualname__)
                 task.add_done_callback(_report)
                 stack.push_async_callback(_end, task)
@@ -106,16 +119,22 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
         settings,
         title="Auth service",
         description=DESCRIPTION,
-        endpoints=(*routes.ENDPOINTS, *own_routes.ENDPOINTS, *session_routes.ENDPOINTS),
+        endpoints=(
+            *routes.ENDPOINTS,
+            *own_routes.ENDPOINTS,
+            *directory_routes.ENDPOINTS,
+            *session_routes.ENDPOINTS,
+        ),
         health=Health({"mongodb": mongo.check}),
         metrics=metrics,
     )
     app[ACCOUNTS] = accounts
-    app[EMPLOYEES] = directory
+    app[EMPLOYEES] = staff
+    app[DIRECTORY] = people
     app[KEYS] = keys
     app[SESSIONS] = open_sessions
     app[OWN_ACCOUNT] = own_account
-    app[OWN_SESSIONS] = OwnSessions(directory, open_sessions, announcer, audit)
+    app[OWN_SESSIONS] = OwnSessions(staff, open_sessions, announcer, audit)
     app[VERIFIER] = SessionVerifier(keys, settings.jwt_issuer, settings.jwt_audience, open_sessions)
     app.cleanup_ctx.append(lifetime)
     return app
@@ -123,6 +142,7 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
 
 async def _prepare(database: Database) -> None:
     await employees.prepare(database)
+    await directory.prepare(database)
     await sessions.prepare(database)
     await throttle_store.prepare(database)
 

@@ -43,3 +43,6 @@ class Audit:
     def password_refused(self, employee: str, by: str) -> None:
         """Somebody who is logged in did not know the password."""
         log.warning("password refused", employee=employee, session=by)
+
+    def profile_changed(self, employee: str, by: str) -> None:
+        log.info("profile changed", employee=employee, session=by)

@@ -2,8 +2,8 @@
 
 Documents are what they always were: `{_id, name, email, department, role, password}`, the
 password as a bcrypt hash, and now `created_at` and `updated_at`. An `_id` is an ObjectId; those of
-older data may be strings. `keep_session` is there while sessions have still to be ended after a
-change of the password: all but that one.
+older data may be strings. `search` is the directory's. `keep_session` is there while sessions have
+still to be ended after a change of the password: all but that one.
 """
 
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from bson import ObjectId
 from bson.errors import InvalidId
 from motor.motor_asyncio import AsyncIOMotorCollection
 from msgspec import Struct
+from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from shared.errors import EmailTaken, UnknownEmployee
@@ -23,6 +24,8 @@ log = get_logger("employees")
 
 NAME = "employees"
 AT_ONCE = 500
+EXISTING: Document = {"leaving": None}
+"""Whoever is about to be deleted does not exist for anybody."""
 
 
 class Employee(Struct, frozen=True):
@@ -51,7 +54,14 @@ class Employees:
         self._mongo = mongo
 
     async def add(
-        self, *, name: str, email: str, department: str | None, role: str | None, password: str
+        self,
+        *,
+        name: str,
+        email: str,
+        department: str | None,
+        role: str | None,
+        password: str,
+        search: list[str],
     ) -> Employee:
         """Store a new employee with this password hash. Raises `EmailTaken`."""
         now = _now()
@@ -62,6 +72,7 @@ class Employees:
             "department": department,
             "role": role,
             "password": password,
+            "search": search,
             "created_at": now,
             "updated_at": now,
         }
@@ -70,12 +81,12 @@ class Employees:
                 await self._collection.insert_one(document)
         except DuplicateKeyError:
             raise email_taken() from None
-        return _employee(document)
+        return employee_of(document)
 
     async def find(self, email: str) -> Employee | None:
         with reachable():
-            document = await self._collection.find_one({"email": email})
-        return None if document is None else _employee(document)
+            document = await self._collection.find_one({"email": email, **EXISTING})
+        return None if document is None else employee_of(document)
 
     async def get(self, email: str) -> Employee:
         """Raises `UnknownEmployee`."""
@@ -84,8 +95,20 @@ class Employees:
     async def get_by_id(self, employee: str) -> Employee:
         """The employee of a token's `sub`. Raises `UnknownEmployee`."""
         with reachable():
-            document = await self._collection.find_one({"_id": {"$in": _keys(employee)}})
-        return _known(None if document is None else _employee(document))
+            document = await self._collection.find_one(
+                {"_id": {"$in": _keys(employee)}, **EXISTING}
+            )
+        return _known(None if document is None else employee_of(document))
+
+    async def update(self, employee: str, changes: Document) -> Employee:
+        """Set these fields of the employee of a token's `sub`. Raises `UnknownEmployee`."""
+        with reachable():
+            document: Document | None = await self._collection.find_one_and_update(
+                {"_id": {"$in": _keys(employee)}, **EXISTING},
+                {"$set": {**changes, "updated_at": _now()}},
+                return_document=ReturnDocument.AFTER,
+            )
+        return _known(None if document is None else employee_of(document))
 
     async def renew_password(self, employee: Employee, password: str) -> None:
         """Replace the hash that `employee` was read with, unless it has changed since."""
@@ -167,7 +190,7 @@ def _keys(employee: str) -> list[Any]:
         return [employee]
 
 
-def _employee(document: Document) -> Employee:
+def employee_of(document: Document) -> Employee:
     key = document["_id"]
     created_at = document.get("created_at")
     if created_at is None and isinstance(key, ObjectId):

@@ -1,4 +1,4 @@
-"""What employees do with their own account: change its password.
+"""What employees do with their own account: change its password, and what it says of them.
 
 Each is decided by one write to the employee's document, which also notes what has to follow. That
 is done at once; where a crash came between, whichever replica looks next does it.
@@ -7,11 +7,15 @@ is done at once; where a crash came between, whichever replica looks next does i
 import asyncio
 from typing import Any
 
+from msgspec import UNSET
+
 from auth_service.announcer import Announcer
 from auth_service.audit import Audit
+from auth_service.directory import search_terms
 from auth_service.employees import Employee, Employees
 from auth_service.passwords import Passwords, require_acceptable, require_checkable
-from auth_service.protocol import ChangePassword
+from auth_service.profiles import required_text, text, view
+from auth_service.protocol import ChangePassword, ChangeProfile, EmployeeView
 from auth_service.sessions import Reason, Sessions
 from auth_service.throttling import Throttle
 from shared.errors import InvalidCredentials, ServiceError
@@ -61,6 +65,20 @@ class OwnAccount:
             raise InvalidCredentials("The password was changed by somebody else meanwhile.")
         self._audit.password_changed(employee.id, caller.sid)
         await self._end_sessions(employee.key, caller.sid)
+
+    async def change_profile(self, caller: Claims, change: ChangeProfile) -> EmployeeView:
+        """Raises `InvalidInput`. Tokens have the new name from the next refresh on."""
+        changes: dict[str, object] = {}
+        if change.name is not UNSET:
+            name = required_text(change.name, "$.name")
+            changes |= {"name": name, "search": search_terms(name, caller.email)}
+        if change.department is not UNSET:
+            changes["department"] = text(change.department, "$.department")
+        if change.role is not UNSET:
+            changes["role"] = text(change.role, "$.role")
+        employee = await self._employees.update(caller.sub, changes)
+        self._audit.profile_changed(employee.id, caller.sid)
+        return view(employee)
 
     async def run(self) -> None:
         """Finish what crashes have left behind, until cancelled."""

@@ -2,10 +2,12 @@
 
 from aiohttp import web
 
+from auth_service.directory_routes import EMPLOYEES
 from auth_service.own_account import OwnAccount
-from auth_service.protocol import ChangePassword
+from auth_service.profiles import view
+from auth_service.protocol import ChangePassword, ChangeProfile, EmployeeView
 from shared.addresses import client_address
-from shared.endpoints import Endpoint
+from shared.endpoints import Endpoint, json_reply
 from shared.errors import InvalidCredentials, RateLimited, UnknownEmployee
 from shared.tokens import Claims
 
@@ -19,7 +21,33 @@ async def change_password(
     return web.Response(status=204)
 
 
+async def own_profile(request: web.Request, caller: Claims) -> web.Response:
+    return json_reply(view(await request.app[EMPLOYEES].get_by_id(caller.sub)))
+
+
+async def change_profile(request: web.Request, caller: Claims, body: ChangeProfile) -> web.Response:
+    return json_reply(await request.app[OWN_ACCOUNT].change_profile(caller, body))
+
+
 ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/employees/me",
+        handler=own_profile,
+        summary="The caller's own entry in the directory",
+        replies={200: EmployeeView},
+        errors=(UnknownEmployee,),
+    ),
+    Endpoint(
+        method="PATCH",
+        path="/employees/me",
+        handler=change_profile,
+        summary="Change one's name, department or role",
+        description="What is left out stays; null clears. Tokens have a new name after a refresh.",
+        body=ChangeProfile,
+        replies={200: EmployeeView},
+        errors=(UnknownEmployee,),
+    ),
     Endpoint(
         method="PUT",
         path="/employees/me/password",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from auth_service.passwords import MAX_PASSWORD_BYTES, MIN_PASSWORD
 
@@ -28,6 +28,14 @@ class SignUp(Struct, frozen=True, forbid_unknown_fields=True):
 class LogIn(Struct, frozen=True, forbid_unknown_fields=True):
     email: Email
     password: Password
+
+
+class ChangeProfile(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is left out stays; null clears."""
+
+    name: Name | UnsetType = UNSET
+    department: Label | UnsetType | None = UNSET
+    role: Label | UnsetType | None = UNSET
 
 
 class ChangePassword(Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,6 +80,25 @@ class EmployeeView(Struct, frozen=True):
     department: str | None
     role: str | None
     created_at: datetime | None
+
+
+class DirectoryQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    query: Annotated[
+        str,
+        Meta(max_length=100, description="how a name, a word of it, or an address begins"),
+    ] = ""
+    department: Annotated[Label, Meta(description="exactly this one")] | None = None
+    cursor: Annotated[str, Meta(max_length=512, description="`next` of the page before")] | None = (
+        None
+    )
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+
+
+class EmployeePage(Struct, frozen=True):
+    """In order of their addresses; `next` is null at the end."""
+
+    employees: tuple[EmployeeView, ...]
+    next: str | None
 
 
 class Grant(Struct, frozen=True, kw_only=True):

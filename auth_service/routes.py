@@ -2,26 +2,19 @@
 
 from aiohttp import web
 
-from auth_service.accounts import Accounts, view
-from auth_service.employees import Employees
+from auth_service.accounts import Accounts
 from auth_service.keys import KeyRing
 from auth_service.protocol import EmployeeView, Grant, LogIn, Refresh, SignUp, Since
 from auth_service.sessions import Device, Sessions
 from shared.addresses import client_address
 from shared.auth_events import MOST_REVOKED, REVOKED_SESSIONS, RevokedSessions
-from shared.emails import normalise
 from shared.endpoints import Endpoint, json_reply
-from shared.errors import EmailTaken, InvalidCredentials, InvalidInput, RateLimited, UnknownEmployee
+from shared.errors import EmailTaken, InvalidCredentials, RateLimited, SignUpClosed
 from shared.jwks import Jwks
-from shared.tokens import Claims
 
 ACCOUNTS = web.AppKey("accounts", Accounts)
-EMPLOYEES = web.AppKey("employees", Employees)
 KEYS = web.AppKey("keys", KeyRing)
 SESSIONS = web.AppKey("sessions", Sessions)
-
-EMPLOYEE = r"/employees/{email:[^\x2f]+}"
-"""One segment: aiohttp's own pattern leaves braces out, which addresses may have."""
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -39,15 +32,6 @@ async def log_in(request: web.Request, body: LogIn) -> web.Response:
 async def refresh(request: web.Request, body: Refresh) -> web.Response:
     address = client_address(request)
     return json_reply(await request.app[ACCOUNTS].refresh(body.refresh_token, address))
-
-
-async def own_profile(request: web.Request, caller: Claims) -> web.Response:
-    return json_reply(view(await request.app[EMPLOYEES].get_by_id(caller.sub)))
-
-
-async def profile(request: web.Request, caller: Claims) -> web.Response:
-    email = normalise(request.match_info["email"], "$.email")
-    return json_reply(view(await request.app[EMPLOYEES].get(email)))
 
 
 async def jwks(request: web.Request) -> web.Response:
@@ -71,7 +55,7 @@ ENDPOINTS = (
         summary="Sign up",
         body=SignUp,
         replies={201: EmployeeView},
-        errors=(EmailTaken, RateLimited),
+        errors=(EmailTaken, RateLimited, SignUpClosed),
         public=True,
     ),
     Endpoint(
@@ -99,22 +83,6 @@ ENDPOINTS = (
         errors=(InvalidCredentials, RateLimited),
         headers=NO_STORE,
         public=True,
-    ),
-    Endpoint(
-        method="GET",
-        path="/employees/me",
-        handler=own_profile,
-        summary="The caller's own entry in the directory",
-        replies={200: EmployeeView},
-        errors=(UnknownEmployee,),
-    ),
-    Endpoint(
-        method="GET",
-        path=EMPLOYEE,
-        handler=profile,
-        summary="One employee, by email",
-        replies={200: EmployeeView},
-        errors=(InvalidInput, UnknownEmployee),
     ),
     Endpoint(
         method="GET",

@@ -6,6 +6,8 @@ from msgspec import Meta
 
 from shared.settings import Count, Port, Settings
 
+Domain = Annotated[str, Meta(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$")]
+
 
 class AuthSettings(Settings, frozen=True, kw_only=True):
     signing_keys: Annotated[
@@ -26,6 +28,13 @@ class AuthSettings(Settings, frozen=True, kw_only=True):
             description="RabbitMQ, amqp://user:password@host:port/vhost; memory:// for none",
         ),
     ] = "memory://"
+    sign_up: Annotated[
+        str, Meta(pattern="^(open|closed)$", description="open, or closed: then nobody signs up")
+    ] = "open"
+    sign_up_domains: Annotated[
+        tuple[Domain, ...],
+        Meta(description="domains of the addresses that may sign up, comma separated"),
+    ] = ()
     access_token_seconds: Annotated[
         int, Meta(ge=1, le=86_400, description="lifetime of an access token in seconds")
     ] = 600

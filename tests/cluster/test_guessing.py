@@ -39,7 +39,7 @@ async def test_a_thousand_guesses_over_two_replicas_are_throttled_and_the_owner_
                 return await log_in(http, system, number % 2, email, f"guess {number}", STRANGER)
 
         attack = asyncio.gather(*(guess(number) for number in range(GUESSES)))
-        meanwhile = []
+        meanwhile: list[tuple[int, str | None]] = []
         while not attack.done():
             meanwhile.append(await log_in(http, system, len(meanwhile) % 2, email, PASSWORD, OWNER))
         replies = await attack
