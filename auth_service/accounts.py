@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from auth_service.announcer import Announcer
 from auth_service.audit import Audit
+from auth_service.departures import Departures
 from auth_service.directory import search_terms
 from auth_service.employees import Employee, Employees, email_taken
 from auth_service.passwords import Passwords, require_acceptable, require_checkable
@@ -48,6 +49,7 @@ class Accounts:
         *,
         employees: Employees,
         sessions: Sessions,
+        departures: Departures,
         passwords: Passwords,
         tokens: TokenIssuer,
         throttle: Throttle,
@@ -58,6 +60,7 @@ class Accounts:
     ) -> None:
         self._employees = employees
         self._sessions = sessions
+        self._departures = departures
         self._passwords = passwords
         self._tokens = tokens
         self._throttle = throttle
@@ -79,7 +82,7 @@ class Accounts:
         role = text(new.role, "$.role")
         require_acceptable(new.password, email)
         await self._throttle.sign_up(address)
-        if await self._employees.find(email) is not None:
+        if await self._employees.exists(email) or await self._departures.had(email):
             raise email_taken()
         employee = await self._employees.add(
             name=name,
@@ -89,6 +92,11 @@ class Accounts:
             search=search_terms(name, email),
             password=await self._passwords.hash(new.password),
         )
+        # Somebody who leaves is noted there before their document goes: had it gone since we looked
+        # first, this one could be stored, and the note is there.
+        if await self._departures.had(email):
+            await self._employees.remove(employee.key)
+            raise email_taken()
         self._audit.signed_up(employee.id)
         return view(employee)
 

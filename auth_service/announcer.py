@@ -7,13 +7,16 @@ broker nothing is told; the others ask for revoked sessions anyway.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import aio_pika
 from aio_pika.abc import AbstractConnection, AbstractExchange, DeliveryMode
+from aiormq.exceptions import DeliveryError
 
+from auth_service.departures import Departures
 from auth_service.sessions import Sessions
 from shared.amqp import TIMEOUT_SECONDS, stay_connected
-from shared.auth_events import EXCHANGE, SESSION_REVOKED, encode
+from shared.auth_events import EMPLOYEE_DELETED, EXCHANGE, SESSION_REVOKED, encode
 from shared.errors import ServiceError
 from shared.logs import get_logger
 
@@ -27,9 +30,10 @@ AT_ONCE = 500
 class Announcer:
     """Publishes to the exchange `auth.events`; `url` is RabbitMQ's, None where there is none."""
 
-    def __init__(self, url: str | None, sessions: Sessions) -> None:
+    def __init__(self, url: str | None, sessions: Sessions, departures: Departures) -> None:
         self._url = url
         self._sessions = sessions
+        self._departures = departures
         self._news = asyncio.Event()
 
     def wake(self) -> None:
@@ -42,19 +46,32 @@ class Announcer:
             log.warning(
                 "no broker: others learn of revoked sessions when they ask, not when it happens"
             )
-            return
-        await stay_connected(self._url, "auth", self._tell_all)
+            await self._again_and_again(self._tell_nobody)
+        else:
+            await stay_connected(self._url, "auth", self._tell_everybody)
 
-    async def _tell_all(self, connection: AbstractConnection) -> None:
+    async def _tell_everybody(self, connection: AbstractConnection) -> None:
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            channel = await connection.channel(publisher_confirms=True)
+            channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
             exchange = await channel.declare_exchange(
                 EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True
             )
+
+        async def tell() -> None:
+            await self._tell_of_sessions(exchange)
+            await self._tell_of_departures(exchange)
+
+        await self._again_and_again(tell)
+
+    async def _tell_nobody(self) -> None:
+        for gone in await self._departures.unannounced(AT_ONCE):
+            await self._departures.announced(gone)
+
+    async def _again_and_again(self, tell: Callable[[], Awaitable[None]]) -> None:
         while True:
             self._news.clear()
             try:
-                await self._tell_of_sessions(exchange)
+                await tell()
             except ServiceError as error:
                 log.debug("the database cannot say what to tell", reason=error.detail)
             try:
@@ -72,6 +89,16 @@ class Announcer:
                 )
             )
             await self._sessions.announced(sessions)
+
+    async def _tell_of_departures(self, exchange: AbstractExchange) -> None:
+        """Somebody has to hear of these: an event that no queue takes is sent again."""
+        for gone in await self._departures.unannounced(AT_ONCE):
+            try:
+                await _publish(exchange, EMPLOYEE_DELETED, encode(gone), mandatory=True)
+            except DeliveryError:
+                log.warning("nobody takes the news of a deleted employee", employee=gone.employee)
+                return
+            await self._departures.announced(gone)
 
 
 async def _publish(exchange: AbstractExchange, key: str, body: bytes, *, mandatory: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from aiohttp import web
 
 from auth_service import (
+    departures,
     directory,
     directory_routes,
     employees,
@@ -22,6 +23,7 @@ from auth_service.access import SessionVerifier
 from auth_service.accounts import Accounts, Admission
 from auth_service.announcer import Announcer
 from auth_service.audit import Audit
+from auth_service.departures import Departures
 from auth_service.directory import Directory
 from auth_service.directory_routes import DIRECTORY, EMPLOYEES
 from auth_service.employees import Employees
@@ -71,7 +73,8 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
         lifetime=timedelta(days=settings.session_days),
         access_tokens=timedelta(seconds=settings.access_token_seconds),
     )
-    announcer = Announcer(settings.broker_url, open_sessions)
+    departed = Departures(mongo)
+    announcer = Announcer(settings.broker_url, open_sessions, departed)
     audit = Audit()
     throttle = Throttle(
         Throttles(mongo) if settings.rate_limits else None,
@@ -82,6 +85,7 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
     accounts = Accounts(
         employees=staff,
         sessions=open_sessions,
+        departures=departed,
         passwords=passwords,
         tokens=TokenIssuer(
             keys,
@@ -99,6 +103,7 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
     own_account = OwnAccount(
         employees=staff,
         sessions=open_sessions,
+        departures=departed,
         passwords=passwords,
         throttle=throttle,
         announcer=announcer,
@@ -143,6 +148,7 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
 async def _prepare(database: Database) -> None:
     await employees.prepare(database)
     await directory.prepare(database)
+    await departures.prepare(database)
     await sessions.prepare(database)
     await throttle_store.prepare(database)
 

@@ -46,3 +46,9 @@ class Audit:
 
     def profile_changed(self, employee: str, by: str) -> None:
         log.info("profile changed", employee=employee, session=by)
+
+    def leaving(self, employee: str, by: str) -> None:
+        log.info("account deletion begun", employee=employee, session=by)
+
+    def deleted(self, employee: str) -> None:
+        log.info("account deleted", employee=employee)

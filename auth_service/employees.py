@@ -3,7 +3,8 @@
 Documents are what they always were: `{_id, name, email, department, role, password}`, the
 password as a bcrypt hash, and now `created_at` and `updated_at`. An `_id` is an ObjectId; those of
 older data may be strings. `search` is the directory's. `keep_session` is there while sessions have
-still to be ended after a change of the password: all but that one.
+still to be ended after a change of the password: all but that one. `leaving` is when somebody
+deleted their account: the rest of them goes soon.
 """
 
 from datetime import UTC, datetime
@@ -88,16 +89,21 @@ class Employees:
             document = await self._collection.find_one({"email": email, **EXISTING})
         return None if document is None else employee_of(document)
 
+    async def exists(self, email: str) -> bool:
+        """Whether the address is in use, be it by somebody who leaves."""
+        with reachable():
+            return await self._collection.find_one({"email": email}, {"_id": 1}) is not None
+
     async def get(self, email: str) -> Employee:
         """Raises `UnknownEmployee`."""
         return _known(await self.find(email))
 
-    async def get_by_id(self, employee: str) -> Employee:
-        """The employee of a token's `sub`. Raises `UnknownEmployee`."""
+    async def get_by_id(self, employee: str, *, leaving: bool = False) -> Employee:
+        """The employee of a token's `sub`, with `leaving` also one who is about to go. Raises
+        `UnknownEmployee`."""
+        query: Document = {"_id": {"$in": _keys(employee)}}
         with reachable():
-            document = await self._collection.find_one(
-                {"_id": {"$in": _keys(employee)}, **EXISTING}
-            )
+            document = await self._collection.find_one(query if leaving else query | EXISTING)
         return _known(None if document is None else employee_of(document))
 
     async def update(self, employee: str, changes: Document) -> Employee:
@@ -143,6 +149,25 @@ class Employees:
                 {"_id": key, "keep_session": keep}, {"$unset": {"keep_session": ""}}
             )
 
+    async def leave(self, employee: Employee) -> None:
+        """From now on this employee exists for nobody; repeatable."""
+        with reachable():
+            await self._collection.update_one(
+                {"_id": employee.key, **EXISTING}, {"$set": {"leaving": _now()}}
+            )
+
+    async def who_leave(self) -> list[tuple[Employee, datetime]]:
+        """Employees who are about to go, and when they decided so."""
+        query = {"leaving": {"$exists": True}}
+        with reachable():
+            rows = await self._collection.find(query).to_list(AT_ONCE)
+        return [(employee_of(row), row["leaving"]) for row in rows]
+
+    async def remove(self, key: Any) -> None:
+        """Delete the document; repeatable."""
+        with reachable():
+            await self._collection.delete_one({"_id": key})
+
     @property
     def _collection(self) -> AsyncIOMotorCollection[Document]:
         return self._mongo.ready_database()[NAME]
@@ -155,6 +180,7 @@ async def prepare(database: Database) -> None:
     """
     collection = database[NAME]
     await collection.create_index("email", unique=True)
+    await collection.create_index("leaving", partialFilterExpression={"leaving": {"$exists": True}})
     await collection.create_index(
         "keep_session", partialFilterExpression={"keep_session": {"$exists": True}}
     )

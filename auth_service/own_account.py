@@ -1,4 +1,4 @@
-"""What employees do with their own account: change its password, and what it says of them.
+"""What employees do with their own account: change its password, what it says of them, delete it.
 
 Each is decided by one write to the employee's document, which also notes what has to follow. That
 is done at once; where a crash came between, whichever replica looks next does it.
@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from auth_service.announcer import Announcer
 from auth_service.audit import Audit
+from auth_service.departures import Departures
 from auth_service.directory import search_terms
 from auth_service.employees import Employee, Employees
 from auth_service.passwords import Passwords, require_acceptable, require_checkable
@@ -18,6 +19,7 @@ from auth_service.profiles import required_text, text, view
 from auth_service.protocol import ChangePassword, ChangeProfile, EmployeeView
 from auth_service.sessions import Reason, Sessions
 from auth_service.throttling import Throttle
+from shared.auth_events import DeletedEmployee
 from shared.errors import InvalidCredentials, ServiceError
 from shared.logs import get_logger
 from shared.tokens import Claims
@@ -40,6 +42,7 @@ class OwnAccount:
         *,
         employees: Employees,
         sessions: Sessions,
+        departures: Departures,
         passwords: Passwords,
         throttle: Throttle,
         announcer: Announcer,
@@ -47,6 +50,7 @@ class OwnAccount:
     ) -> None:
         self._employees = employees
         self._sessions = sessions
+        self._departures = departures
         self._passwords = passwords
         self._throttle = throttle
         self._announcer = announcer
@@ -80,15 +84,39 @@ class OwnAccount:
         self._audit.profile_changed(employee.id, caller.sid)
         return view(employee)
 
+    async def delete(self, caller: Claims, password: str, address: str) -> None:
+        """Their sessions end, they are gone, and the others are told. Raises `InvalidCredentials`
+        where the password is another, and `RateLimited` after too many of them.
+
+        Where this fails half-way it is finished soon, and may be asked for again.
+        """
+        require_checkable(password)
+        employee = await self._employees.get_by_id(caller.sub, leaving=True)
+        await self._require_password(employee, password, caller, address)
+        await self._employees.leave(employee)
+        self._audit.leaving(employee.id, caller.sid)
+        await self._see_off()
+
     async def run(self) -> None:
         """Finish what crashes have left behind, until cancelled."""
         while True:
             try:
                 for key, keep in await self._employees.with_sessions_to_end():
                     await self._end_sessions(key, keep)
+                await self._see_off()
             except ServiceError as error:
                 log.debug("the database cannot say what is unfinished", reason=error.detail)
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _see_off(self) -> None:
+        """Delete those who leave. Each step may have been done before; the document goes last, as
+        it is what tells of the others."""
+        for employee, when in await self._employees.who_leave():
+            await self._sessions.revoke_all(employee.key, Reason.DELETION)
+            await self._departures.add(DeletedEmployee(employee.id, employee.email, when))
+            await self._employees.remove(employee.key)
+            self._announcer.wake()
+            self._audit.deleted(employee.id)
 
     async def _end_sessions(self, key: Any, keep: str) -> None:
         ended = await self._sessions.revoke_all(key, Reason.PASSWORD, keep=keep)

@@ -5,7 +5,7 @@ from aiohttp import web
 from auth_service.directory_routes import EMPLOYEES
 from auth_service.own_account import OwnAccount
 from auth_service.profiles import view
-from auth_service.protocol import ChangePassword, ChangeProfile, EmployeeView
+from auth_service.protocol import ChangePassword, ChangeProfile, DeleteAccount, EmployeeView
 from shared.addresses import client_address
 from shared.endpoints import Endpoint, json_reply
 from shared.errors import InvalidCredentials, RateLimited, UnknownEmployee
@@ -27,6 +27,11 @@ async def own_profile(request: web.Request, caller: Claims) -> web.Response:
 
 async def change_profile(request: web.Request, caller: Claims, body: ChangeProfile) -> web.Response:
     return json_reply(await request.app[OWN_ACCOUNT].change_profile(caller, body))
+
+
+async def delete_account(request: web.Request, caller: Claims, body: DeleteAccount) -> web.Response:
+    await request.app[OWN_ACCOUNT].delete(caller, body.password, client_address(request))
+    return web.Response(status=204)
 
 
 ENDPOINTS = (
@@ -54,6 +59,19 @@ ENDPOINTS = (
         handler=change_password,
         summary="Change one's password; all other sessions end",
         body=ChangePassword,
+        replies={204: None},
+        errors=(InvalidCredentials, RateLimited, UnknownEmployee),
+    ),
+    Endpoint(
+        method="DELETE",
+        path="/employees/me",
+        handler=delete_account,
+        summary="Delete one's account",
+        description=(
+            "All sessions end. The address is not given out again: others have conversations with"
+            " whoever had it. The chat service keeps or erases their messages, as it is set up."
+        ),
+        body=DeleteAccount,
         replies={204: None},
         errors=(InvalidCredentials, RateLimited, UnknownEmployee),
     ),

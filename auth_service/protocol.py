@@ -43,6 +43,10 @@ class ChangePassword(Struct, frozen=True, forbid_unknown_fields=True):
     new_password: NewPassword
 
 
+class DeleteAccount(Struct, frozen=True, forbid_unknown_fields=True):
+    password: Password
+
+
 class Refresh(Struct, frozen=True, forbid_unknown_fields=True):
     refresh_token: RefreshToken
 

@@ -11,6 +11,7 @@ from shared.auth_events import MOST_REVOKED, REVOKED_SESSIONS, RevokedSessions
 from shared.endpoints import Endpoint, json_reply
 from shared.errors import EmailTaken, InvalidCredentials, RateLimited, SignUpClosed
 from shared.jwks import Jwks
+from shared.times import in_utc
 
 ACCOUNTS = web.AppKey("accounts", Accounts)
 KEYS = web.AppKey("keys", KeyRing)
@@ -39,7 +40,8 @@ async def jwks(request: web.Request) -> web.Response:
 
 
 async def revoked_sessions(request: web.Request, query: Since) -> web.Response:
-    revoked = await request.app[SESSIONS].revoked(query.since, MOST_REVOKED)
+    since = None if query.since is None else in_utc(query.since, "$.since")
+    revoked = await request.app[SESSIONS].revoked(since, MOST_REVOKED)
     return json_reply(RevokedSessions(tuple(revoked)))
 
 

@@ -15,6 +15,7 @@ from chat_service.conversation_list import ConversationList
 from chat_service.conversation_routes import CONVERSATION_LIST, MARKING
 from chat_service.conversations import Conversations
 from chat_service.delivery import Delivery
+from chat_service.departures import Departures
 from chat_service.directory import Directory
 from chat_service.entry_store import EntryStore
 from chat_service.fanout import FanOut
@@ -178,7 +179,14 @@ async def _start(
         settings.auth_url,
         None if settings.amqp_url.startswith("memory:") else settings.amqp_url,
         settings.instance_id,
+        settings.mongo_database,
         Revocations(revoked, hub).take,
+        Departures(
+            mongo.ready_database,
+            PresenceStore(mongo.ready_database),
+            delivery.tell,
+            erase=settings.deleted_employees == "erase",
+        ).take,
     )
     health["revoked sessions"] = auth_feed.check
 

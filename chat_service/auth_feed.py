@@ -3,23 +3,29 @@
 Events come through a queue of this instance on the exchange `auth.events`. They are hints; the
 truth is the auth service's list of revoked sessions. It is read before this instance is ready,
 again whenever the queue was away, and every now and then: nothing can stay unheard for longer.
+
+Deleted employees come through one durable queue of all instances: one of them sees to each, and the
+event is gone from the queue when that is done.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 
 import aio_pika
 import aiohttp
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
 
 from shared.amqp import TIMEOUT_SECONDS, stay_connected
 from shared.auth_events import (
+    EMPLOYEE_DELETED,
     EXCHANGE,
     MOST_REVOKED,
     REVOKED_SESSIONS,
     SESSION_REVOKED,
+    DeletedEmployee,
     RevokedSession,
+    deleted_employee,
     revoked_session,
     revoked_sessions,
 )
@@ -36,12 +42,17 @@ MARGIN = timedelta(seconds=60)
 MOST_WAITING = 100_000
 """Events that wait in the queue; beyond it the oldest are dropped, and the list tells of them."""
 
-Take = Callable[[Iterable[RevokedSession]], None]
+DEPARTURES = "chat.departures."
+"""And the database's name: instances on one database are one service."""
+
+TakeSessions = Callable[[Iterable[RevokedSession]], None]
+TakeDeparture = Callable[[DeletedEmployee], Awaitable[None]]
 
 
 class AuthFeed:
-    """Tells `take` of every revoked session, some of them again and again. `amqp_url` is None where
-    there is no broker: then it only asks, often."""
+    """Tells `revoked` of every revoked session, some of them again and again, and `departed` of
+    every deleted employee. `amqp_url` is None where there is no broker: then it only asks, often,
+    and cannot hear of deleted employees."""
 
     def __init__(
         self,
@@ -49,13 +60,17 @@ class AuthFeed:
         auth_url: str,
         amqp_url: str | None,
         instance: str,
-        take: Take,
+        database: str,
+        revoked: TakeSessions,
+        departed: TakeDeparture,
     ) -> None:
         self._http = http
         self._url = auth_url + REVOKED_SESSIONS
         self._amqp_url = amqp_url
         self._instance = instance
-        self._take = take
+        self._departures = DEPARTURES + database
+        self._revoked = revoked
+        self._departed = departed
         self._since: datetime | None = None
         self._hears = False
         self._ask = asyncio.Event()
@@ -97,7 +112,7 @@ class AuthFeed:
         try:
             while True:
                 sessions = await self._fetch(since)
-                self._take(sessions)
+                self._revoked(sessions)
                 newest = sessions[-1].revoked_at if sessions else newest
                 if len(sessions) < MOST_REVOKED or newest == since:
                     break
@@ -130,19 +145,38 @@ class AuthFeed:
             )
             await queue.bind(exchange, SESSION_REVOKED)
             await queue.consume(self._heard, no_ack=True)
+            await channel.set_qos(prefetch_count=1)
+            departures = await channel.declare_queue(self._departures, durable=True)
+            await departures.bind(exchange, EMPLOYEE_DELETED)
         ended = asyncio.Event()
         channel.close_callbacks.add(lambda *_: ended.set())
+        closed = asyncio.ensure_future(ended.wait())
+        departing = asyncio.ensure_future(self._see_to(departures))
         self._hears = True
         self._ask.set()
         try:
-            await ended.wait()
+            await asyncio.wait([closed, departing], return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._hears = False
             self._behind = "what the broker would have told while it was away is not known yet"
             self._ask.set()
+            for task in (closed, departing):
+                task.cancel()
+            await asyncio.gather(closed, departing, return_exceptions=True)
+
+    async def _see_to(self, departures: AbstractQueue) -> None:
+        async with departures.iterator() as messages:
+            async for message in messages:
+                try:
+                    gone = deleted_employee(message.body)
+                except ValueError as error:
+                    log.warning("dropped an event that cannot be read", reason=str(error))
+                else:
+                    await self._departed(gone)
+                await message.ack()
 
     async def _heard(self, message: AbstractIncomingMessage) -> None:
         try:
-            self._take([revoked_session(message.body)])
+            self._revoked([revoked_session(message.body)])
         except ValueError as error:
             log.warning("dropped an event that cannot be read", reason=str(error))
