@@ -68,6 +68,9 @@ class RemoteKeys:
             raise Unavailable("The signing keys cannot be fetched yet.", retry_after=1.0)
         return self._keys.get(kid)
 
+    def knows(self, kid: str) -> bool:
+        return kid in self._keys
+
     async def check(self) -> str | None:
         """For readiness: None once keys are known."""
         if not self._keys:
