@@ -195,8 +195,8 @@ class EntryStore:
                 bounds["$lt"] = before[conversation]
             ranges.append({"convo": conversation, "seq": bounds})
         query = ranges[0] if len(ranges) == 1 else {"$or": ranges}
-        cursor = self._messages.find(query).sort([("convo", 1), ("seq", 1)])
-        cursor = cursor.limit(limit).batch_size(limit)
+        in_order = [("convo", 1), ("seq", 1)]
+        cursor = self._messages.find(query, sort=in_order, limit=limit, batch_size=limit)
         with reachable():
             return [entry_of(row) for row in await cursor.to_list(None)]
 
