@@ -48,7 +48,8 @@ class Flusher:
 class Connection:
     """Offers frames to a transport whose buffer is bounded; a peer that does not read is cut off.
 
-    Events are held from the beginning: `release` them once the socket was welcomed.
+    Events are held from the beginning: `release` them once the socket was welcomed. `revoke` is
+    called when the session that its token is of was revoked.
     """
 
     __slots__ = (
@@ -65,6 +66,7 @@ class Connection:
         "claims",
         "employee",
         "id",
+        "revoke",
         "token",
     )
 
@@ -80,6 +82,7 @@ class Connection:
         self.claims = claims
         self.token = token
         self.employee = claims.email
+        self.revoke: Callable[[], None] = lambda: None
         self._transport = transport
         self._bounds = bounds
         self._flusher = flusher

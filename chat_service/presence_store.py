@@ -188,6 +188,11 @@ class PresenceStore:
         strange.difference_update(ended.boot for ended, _ in known)
         return [ended for ended, over in known if over] + [Ended(boot, None) for boot in strange]
 
+    async def remove(self, employee: str) -> None:
+        """Nothing is known of this employee any more."""
+        with reachable():
+            await self._presence.delete_one({"_id": employee})
+
     async def forget(self, boot: str) -> None:
         """Delete the lease of `boot`."""
         with reachable():

@@ -85,6 +85,7 @@ class Session:
         self._typing_to: dict[Conversation, float] = {}
         self._expiry: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[bool] | None = None
+        connection.revoke = self._revoke
 
     async def run(self) -> None:
         """Returns when the socket is closed, by whomever. The connection is in the hub already."""
@@ -92,6 +93,9 @@ class Session:
         attached = asyncio.ensure_future(fanout.attach(self._employee))
         try:
             await attached
+            if self._services.verifier.is_revoked(self._connection.claims):
+                self._revoke()
+                return
             self._welcome()
             await self._read()
         finally:
@@ -277,7 +281,14 @@ class Session:
         self._expiry = loop.call_later(max(0.0, expires - time.time()), self._expire)
 
     def _expire(self) -> None:
-        self._connection.flush()
-        self._closing = asyncio.create_task(
-            self._ws.close(code=CloseCode.TOKEN_EXPIRED, message=b"token expired", drain=False)
-        )
+        self._close(CloseCode.TOKEN_EXPIRED, b"token expired")
+
+    def _revoke(self) -> None:
+        self._close(CloseCode.SESSION_REVOKED, b"session revoked")
+
+    def _close(self, code: CloseCode, reason: bytes) -> None:
+        if self._closing is None:
+            self._connection.flush()
+            self._closing = asyncio.create_task(
+                self._ws.close(code=code, message=reason, drain=False)
+            )

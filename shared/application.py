@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import uvloop
 from aiohttp import web
 
+from shared.addresses import PROXIES, Proxies
 from shared.docs import documentation
 from shared.endpoints import Endpoint, register
 from shared.health import HEALTH, Health, Liveness, Readiness, healthz, readyz
@@ -31,6 +32,7 @@ def assemble(
     app.on_response_prepare.append(stamp)
     app[HEALTH] = health
     app[METRICS] = metrics
+    app[PROXIES] = Proxies(settings.trusted_proxies)
     every = (*endpoints, *_operational())
     register(app, every, settings.cors_origins)
     documentation(app, title=title, description=description, endpoints=every)

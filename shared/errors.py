@@ -82,6 +82,12 @@ class Forbidden(ServiceError):
     title = "This is not allowed"
 
 
+class SignUpClosed(ServiceError):
+    code = "sign_up_closed"
+    status = 403
+    title = "Nobody can sign up, or not with this address"
+
+
 class SenderMismatch(ServiceError):
     code = "sender_mismatch"
     status = 403
@@ -116,6 +122,12 @@ class UnknownEmployee(ServiceError):
     code = "unknown_employee"
     status = 404
     title = "There is no such employee"
+
+
+class UnknownSession(ServiceError):
+    code = "unknown_session"
+    status = 404
+    title = "There is no such session"
 
 
 class UnknownConversation(ServiceError):

@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 
 from shared import problems
+from shared.addresses import client_address
 from shared.errors import (
     BodyTooLarge,
     Forbidden,
@@ -39,7 +40,8 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every request with an id, every failure with a problem, and write it down once."""
     started = time.perf_counter()
     request_id = request[REQUEST_ID] = _request_id(request)
-    structlog.contextvars.bind_contextvars(request_id=request_id)
+    remote = client_address(request)
+    structlog.contextvars.bind_contextvars(request_id=request_id, remote=remote)
     try:
         response = await handler(request)
     except ServiceError as error:
@@ -52,8 +54,8 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
             InternalError("The fault was logged; quote the request id."), request_id
         )
     finally:
-        structlog.contextvars.unbind_contextvars("request_id")
-    _account(request, response.status, time.perf_counter() - started, request_id)
+        structlog.contextvars.unbind_contextvars("request_id", "remote")
+    _account(request, response.status, time.perf_counter() - started, request_id, remote)
     return response
 
 
@@ -90,7 +92,9 @@ def _from_aiohttp(error: web.HTTPException, request_id: str) -> web.StreamRespon
     return problems.reply(mapped, request_id)
 
 
-def _account(request: web.Request, status: int, seconds: float, request_id: str) -> None:
+def _account(
+    request: web.Request, status: int, seconds: float, request_id: str, remote: str
+) -> None:
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "unmatched"
     method = request.method if request.method in _METHODS else "OTHER"
@@ -106,7 +110,7 @@ def _account(request: web.Request, status: int, seconds: float, request_id: str)
             path=_path(request),
             status=status,
             ms=round(seconds * 1000, 2),
-            remote=request.remote,
+            remote=remote,
         )
 
 

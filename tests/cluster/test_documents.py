@@ -190,9 +190,20 @@ async def catch_up(studio: Studio, bob: Person, conversation: str) -> None:
 
 async def come_and_go(studio: Studio, ann: Person, bob: Person) -> None:
     async with studio.device(bob) as b:
+        # Until then it is no news that she is there.
+        await until(lambda: is_offline(studio, ann))
         async with studio.device(ann):
             await b.wait("presence", employee=ann.email, status="online")
         await b.wait("presence", employee=ann.email, status="offline")
+
+
+async def is_offline(studio: Studio, person: Person) -> bool:
+    async with (
+        aiohttp.ClientSession(studio.system.chats[0].url, headers=person.headers) as http,
+        http.get("/presence", params={"employee": person.email}) as reply,
+    ):
+        (presence,) = (await reply.json())["presence"]
+        return bool(presence["status"] == "offline")
 
 
 async def expire(studio: Studio, ann: Person) -> None:
@@ -444,7 +455,28 @@ async def test_every_reply_of_the_auth_service_is_as_documented(
         await auth.good("GET", "/employees/me", ann)
         await auth.good("GET", f"/employees/{bob.email}", ann)
         await auth.bad("unknown_employee", "GET", "/employees/ghost@example.org", ann)
-        for path in ("/.well-known/jwks.json", "/healthz", "/readyz", "/metrics"):
+        dora = await system.person("dora")
+        await auth.good("GET", "/employees?query=d&limit=1", dora)
+        changed = await auth.good("PATCH", "/employees/me", dora, body={"role": "editor"})
+        assert changed["role"] == "editor"
+        elsewhere = {"email": dora.email, "password": PASSWORD}
+        await auth.good("POST", "/login", body=elsewhere)
+        sessions = (await auth.good("GET", "/sessions", dora))["sessions"]
+        other = next(one["id"] for one in sessions if not one["current"])
+        await auth.good("DELETE", f"/sessions/{other}", dora)
+        await auth.bad("unknown_session", "DELETE", f"/sessions/{other}", dora)
+        passwords = {"current_password": PASSWORD, "new_password": f"another {PASSWORD}"}
+        await auth.good("PUT", "/employees/me/password", dora, body=passwords)
+        await auth.bad("invalid_credentials", "PUT", "/employees/me/password", dora, body=passwords)
+        await auth.bad(
+            "invalid_credentials", "DELETE", "/employees/me", dora, body={"password": "x"}
+        )
+        gone = {"password": passwords["new_password"]}
+        await auth.good("DELETE", "/employees/me", dora, body=gone)
+        await auth.good("POST", "/logout", await system.person("emil"))
+        await auth.good("POST", "/logout/all", await system.person("fred"))
+        revoked = "/.well-known/revoked-sessions"
+        for path in (revoked, "/.well-known/jwks.json", "/healthz", "/readyz", "/metrics"):
             await auth.good("GET", path)
         await abuse(auth, ann)
 

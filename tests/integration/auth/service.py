@@ -83,8 +83,13 @@ class AuthService:
         new = {"name": "Alice Jones", "email": email, "password": PASSWORD} | fields
         return await self.request("POST", "/employees", body=new)
 
-    async def log_in(self, email: str, password: str = PASSWORD) -> Reply:
-        return await self.request("POST", "/login", body={"email": email, "password": password})
+    async def log_in(
+        self, email: str, password: str = PASSWORD, *, address: str | None = None
+    ) -> Reply:
+        """`address` is where a trusted proxy says it comes from."""
+        headers = {} if address is None else {"X-Forwarded-For": address}
+        body = {"email": email, "password": password}
+        return await self.request("POST", "/login", body=body, headers=headers)
 
     async def refresh(self, refresh_token: str) -> Reply:
         return await self.request("POST", "/token/refresh", body={"refresh_token": refresh_token})
