@@ -14,9 +14,6 @@ from shared.tokens import Claims
 EMPLOYEES = web.AppKey("employees", Employees)
 DIRECTORY = web.AppKey("directory", Directory)
 
-EMPLOYEE = r"/employees/{email:[^\x2f]+}"
-"""One segment: aiohttp's own pattern leaves braces out, which addresses may have."""
-
 
 async def search(request: web.Request, caller: Claims, query: DirectoryQuery) -> web.Response:
     page = await request.app[DIRECTORY].search(
@@ -41,7 +38,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="GET",
-        path=EMPLOYEE,
+        path="/employees/{email}",
         handler=profile,
         summary="One employee, by email",
         replies={200: EmployeeView},

@@ -8,7 +8,13 @@ from auth_service.profiles import view
 from auth_service.protocol import ChangePassword, ChangeProfile, DeleteAccount, EmployeeView
 from shared.addresses import client_address
 from shared.endpoints import Endpoint, json_reply
-from shared.errors import InvalidCredentials, RateLimited, UnknownEmployee
+from shared.errors import (
+    FieldProblem,
+    InvalidCredentials,
+    InvalidInput,
+    RateLimited,
+    UnknownEmployee,
+)
 from shared.tokens import Claims
 
 OWN_ACCOUNT = web.AppKey("own_account", OwnAccount)
@@ -26,6 +32,11 @@ async def own_profile(request: web.Request, caller: Claims) -> web.Response:
 
 
 async def change_profile(request: web.Request, caller: Claims, body: ChangeProfile) -> web.Response:
+    if body == ChangeProfile():
+        raise InvalidInput(
+            "Say what to change.",
+            problems=(FieldProblem("$", "expected `name`, `department` or `role`"),),
+        )
     return json_reply(await request.app[OWN_ACCOUNT].change_profile(caller, body))
 
 

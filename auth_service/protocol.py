@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from auth_service.passwords import MAX_PASSWORD_BYTES, MIN_PASSWORD
+from shared.times import Time
 
 BYTES = f"at most {MAX_PASSWORD_BYTES} bytes of UTF-8"
 
@@ -57,9 +58,9 @@ class SessionView(Struct, frozen=True):
     id: str
     user_agent: str
     address: str
-    created_at: datetime
-    last_used_at: datetime
-    expires_at: datetime
+    created_at: Time
+    last_used_at: Time
+    expires_at: Time
     current: bool
 
 
@@ -83,7 +84,7 @@ class EmployeeView(Struct, frozen=True):
     email: str
     department: str | None
     role: str | None
-    created_at: datetime | None
+    created_at: Time | None
 
 
 class DirectoryQuery(Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,10 +5,10 @@ their kind, as JSON; `GET /.well-known/revoked-sessions` has the same for those 
 A receiver may be told twice, and ignores fields that it does not know.
 """
 
-from datetime import datetime
-
 import msgspec
 from msgspec import Struct
+
+from shared.times import Time
 
 EXCHANGE = "auth.events"
 SESSION_REVOKED = "session.revoked"
@@ -23,8 +23,8 @@ class RevokedSession(Struct, frozen=True):
     """No token of the session `sid` is valid from `revoked_at` on; none is left after `until`."""
 
     sid: str
-    revoked_at: datetime
-    until: datetime
+    revoked_at: Time
+    until: Time
 
 
 class RevokedSessions(Struct, frozen=True):
@@ -39,7 +39,7 @@ class DeletedEmployee(Struct, frozen=True):
 
     employee: str
     email: str
-    deleted_at: datetime
+    deleted_at: Time
 
 
 encode = msgspec.json.Encoder().encode

@@ -7,7 +7,8 @@ import pytest
 from pymongo.database import Database
 
 from auth_service.settings import AuthSettings
-from tests.integration.auth.service import PASSWORD, AuthService, Reply, Starter, until
+from tests.conditions import until
+from tests.integration.auth.service import PASSWORD, AuthService, Reply, Starter
 
 Stored = Database[dict[str, Any]]
 ALICE = "alice@example.com"
