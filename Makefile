@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--generate-hashes --no-emit-index-url --no-header --no-config
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run-all run-auth run-chat import-convos test check bench format lock clean
+.PHONY: help setup run-all run-auth run-chat rotate-keys import-convos test check bench format lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ run-auth: $(LOCAL) ## Start the auth service alone (MONGO_URL, AMQP_URL and HOST
 
 run-chat: $(LOCAL) ## Start one chat instance alone (MONGO_URL, AMQP_URL, AUTH_URL and HOST, PORT name what it uses)
 	@exec $(BIN)/python -m chat_service
+
+rotate-keys: $(LOCAL) ## Add a signing key for in five minutes and remove those nobody needs (SIGNING_KEYS=folder)
+	@SIGNING_KEYS='$(or $(SIGNING_KEYS),.run/keys)' $(BIN)/python -m auth_service.rotate_keys
 
 import-convos: $(LOCAL) ## Import employees and conversations of the reference system: FROM=mongodb://host/database (ARGS=--dry-run)
 	@exec $(BIN)/python -m deploy.import_convos --from '$(FROM)' $(ARGS)

@@ -27,7 +27,7 @@ from auth_service.departures import Departures
 from auth_service.directory import Directory
 from auth_service.directory_routes import DIRECTORY, EMPLOYEES
 from auth_service.employees import Employees
-from auth_service.keys import KeyRing, load_keys
+from auth_service.keys import KeyRing, KeyWatch, load_keys
 from auth_service.own_account import OwnAccount
 from auth_service.own_routes import OWN_ACCOUNT
 from auth_service.own_sessions import OwnSessions
@@ -56,7 +56,9 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
 
     It connects to nothing before it is started. Raises `KeyFolderError`.
     """
-    keys = keys or load_keys(Path(settings.signing_keys))
+    folder = Path(settings.signing_keys)
+    watched = keys is None
+    keys = keys or load_keys(folder)
     metrics = HttpMetrics()
     mongo = Mongo(settings.mongo_url, settings.mongo_database, _prepare)
     staff = Employees(mongo)
@@ -114,7 +116,8 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
         async with AsyncExitStack() as stack:
             stack.callback(passwords.close)
             stack.callback(mongo.close)
-            for run in (mongo.run, announcer.run, own_account.run, people.run):
+            watch = [KeyWatch(folder, keys).run] if watched else []
+            for run in (mongo.run, announcer.run, own_account.run, people.run, *watch):
                 task = asyncio.create_task(run(), name=run.__qualname__)
                 task.add_done_callback(_report)
                 stack.push_async_callback(_end, task)

@@ -52,6 +52,24 @@ class MalformedBody(ServiceError):
     title = "The body is not JSON"
 
 
+class MalformedRequest(ServiceError):
+    code = "malformed_request"
+    status = 400
+    title = "This is not a valid HTTP request"
+
+
+class BodyTimeout(ServiceError):
+    code = "body_timeout"
+    status = 408
+    title = "The body did not come in time"
+
+
+class HeadersTooLarge(ServiceError):
+    code = "headers_too_large"
+    status = 431
+    title = "The headers are too large"
+
+
 class BodyTooLarge(ServiceError):
     code = "body_too_large"
     status = 413

@@ -71,6 +71,9 @@ class RemoteKeys:
             raise Unavailable("The signing keys cannot be fetched now.", retry_after=1.0)
         return key
 
+    def knows(self, kid: str) -> bool:
+        return kid in self._keys
+
     async def check(self) -> str | None:
         """For readiness: None once keys are known."""
         if not self._keys:

@@ -13,6 +13,7 @@ from msgspec import Struct, field
 from shared import problems
 from shared.endpoints import Endpoint, path_parameters
 from shared.errors import (
+    BodyTimeout,
     BodyTooLarge,
     InternalError,
     InvalidInput,
@@ -123,7 +124,7 @@ def possible_errors(endpoint: Endpoint) -> list[type[ServiceError]]:
     if not endpoint.public:
         kinds.append(Unauthorized)
     if endpoint.body is not None:
-        kinds += [MalformedBody, BodyTooLarge, UnsupportedMediaType, InvalidInput]
+        kinds += [MalformedBody, BodyTimeout, BodyTooLarge, UnsupportedMediaType, InvalidInput]
     if endpoint.query is not None:
         kinds.append(InvalidInput)
     return sorted(dict.fromkeys(kinds), key=lambda kind: (kind.status, kind.code))

@@ -32,6 +32,8 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _LOGGED_PATH = 256
 """Characters of a path that are logged."""
 
+_NO_CONTENT = "default-src 'none'; frame-ancestors 'none'"
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -61,11 +63,26 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 async def stamp(request: web.Request, response: web.StreamResponse) -> None:
     """Headers for every reply, those of WebSockets and of requests that no handler saw included."""
-    response.headers["X-Request-ID"] = request.get(REQUEST_ID) or _request_id(request)
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.add("Vary", "Origin")  # aiohttp-cors answers an origin with itself
+    protect(response, request.get(REQUEST_ID) or _request_id(request))
+
+
+def protect(response: web.StreamResponse, request_id: str) -> None:
+    """The headers that every reply has. What a handler has set stays."""
+    headers = response.headers
+    headers["X-Request-ID"] = request_id
+    headers["Server"] = "messaging"  # not which software, of which version
+    headers.setdefault("Cache-Control", "no-store")
+    headers.setdefault("Referrer-Policy", "no-referrer")
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("X-Frame-Options", "DENY")
+    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    if response.content_type != "text/html":  # a page says itself what it needs
+        headers.setdefault("Content-Security-Policy", _NO_CONTENT)
+    headers.add("Vary", "Origin")  # aiohttp-cors answers an origin with itself
+
+
+def new_request_id() -> str:
+    return uuid4().hex
 
 
 def _from_aiohttp(error: web.HTTPException, request_id: str) -> web.StreamResponse:
@@ -122,4 +139,4 @@ def _path(request: web.Request) -> str:
 def _request_id(request: web.Request) -> str:
     """The caller's, where it is harmless, else a new one."""
     sent = request.headers.get("X-Request-ID", "")
-    return sent if _ACCEPTED_ID.fullmatch(sent) else uuid4().hex
+    return sent if _ACCEPTED_ID.fullmatch(sent) else new_request_id()
