@@ -40,6 +40,7 @@ class Connection:
         self.claims = claims
         self.token = token
         self.employee = claims.email
+        self.cut_off: CloseCode | None = None
         self._transport = transport
         self._bounds = bounds
         self._in_flight = 0
@@ -135,5 +136,6 @@ class Connection:
     def abort(self, code: CloseCode) -> None:
         """Cut the peer off: it does not read, so it cannot be told."""
         if not self._transport.is_closing():
+            self.cut_off = code
             log.info("cut off", connection=self.id, code=int(code), reason=code.name.lower())
         self._transport.abort()
