@@ -109,7 +109,7 @@ class Service:
 
 
 class System:
-    """One auth service and chat instances on one MongoDB and one RabbitMQ."""
+    """Auth and chat instances on one MongoDB and one RabbitMQ."""
 
     def __init__(
         self,
@@ -118,6 +118,7 @@ class System:
         amqp_url: str,
         *,
         instances: int = 2,
+        auths: int = 1,
         settings: Mapping[str, str] | None = None,
         instance_settings: Mapping[int, Mapping[str, str]] | None = None,
     ) -> None:
@@ -129,17 +130,21 @@ class System:
             **(settings or {}),
         }
         self.keys = folder / "keys"
-        self.auth = Service(
-            "auth_service",
-            "auth",
-            folder,
-            {
-                **common,
-                "MONGO_DATABASE": f"auth_{tag}",
-                "SIGNING_KEYS": str(self.keys),
-                "BCRYPT_COST": "4",
-            },
-        )
+        self.auths = [
+            Service(
+                "auth_service",
+                f"auth-{number}",
+                folder,
+                {
+                    **common,
+                    "MONGO_DATABASE": f"auth_{tag}",
+                    "SIGNING_KEYS": str(self.keys),
+                    "BCRYPT_COST": "4",
+                },
+            )
+            for number in range(1, auths + 1)
+        ]
+        self.auth = self.auths[0]
         self.chat_database = f"chat_{tag}"
         self.chats = [
             Service(
@@ -158,14 +163,18 @@ class System:
         ]
         self._numbers = count(1)
 
+    @property
+    def services(self) -> list[Service]:
+        return [*self.auths, *self.chats]
+
     def start(self) -> None:
-        for service in (self.auth, *self.chats):
+        for service in self.services:
             service.launch()
-        for service in (self.auth, *self.chats):
+        for service in self.services:
             eventually(service.is_ready, START_SECONDS)
 
     def kill(self) -> None:
-        for service in (*self.chats, self.auth):
+        for service in self.services:
             service.kill()
 
     def restart_chats(self) -> None:
@@ -221,4 +230,3 @@ class System:
                 messages += history["messages"]
                 if not history["has_more"]:
                     return messages
-
