@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+OVERLAY := local
 DEV := $(VENV)/.dev-installed
 LOCAL := $(VENV)/.local-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -10,10 +11,10 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--generate-hashes --no-emit-index-url --no-header --no-config
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run-all run-auth run-chat import-convos test check format lock clean
+.PHONY: help setup run-all run-auth run-chat import-convos k8s-secrets test check format lock clean
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(DEV) ## Install everything, for running and for developing, into .venv (PYTHON=python3.12 to choose)
 
@@ -28,6 +29,9 @@ run-chat: $(LOCAL) ## Start one chat instance alone (MONGO_URL, AMQP_URL, AUTH_U
 
 import-convos: $(LOCAL) ## Import employees and conversations of the reference system: FROM=mongodb://host/database (ARGS=--dry-run)
 	@exec $(BIN)/python -m deploy.import_convos --from '$(FROM)' $(ARGS)
+
+k8s-secrets: $(LOCAL) ## Make the signing key and passwords of a cluster, once, in .run/k8s-secrets (OVERLAY=production)
+	@$(BIN)/python -m deploy.k8s_secrets $(OVERLAY)
 
 test: $(DEV) ## Run the tests (some of them: make test ARGS="-k resume")
 	@$(BIN)/python -m deploy.local.packages
