@@ -1,11 +1,11 @@
 """What the auth service takes and answers, as JSON."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from auth_service.passwords import MAX_PASSWORD_BYTES, MIN_PASSWORD
+from shared.times import Time
 
 BYTES = f"at most {MAX_PASSWORD_BYTES} bytes of UTF-8"
 
@@ -42,7 +42,7 @@ class EmployeeView(Struct, frozen=True):
     email: str
     department: str | None
     role: str | None
-    created_at: datetime | None
+    created_at: Time | None
 
 
 class Grant(Struct, frozen=True, kw_only=True):

@@ -17,9 +17,6 @@ ACCOUNTS = web.AppKey("accounts", Accounts)
 EMPLOYEES = web.AppKey("employees", Employees)
 KEYS = web.AppKey("keys", KeyRing)
 
-EMPLOYEE = r"/employees/{email:[^\x2f]+}"
-"""One segment: aiohttp's own pattern leaves braces out, which addresses may have."""
-
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -99,7 +96,7 @@ ENDPOINTS = (
     ),
     Endpoint(
         method="GET",
-        path=EMPLOYEE,
+        path="/employees/{email}",
         handler=profile,
         summary="One employee, by email",
         replies={200: EmployeeView},

@@ -27,14 +27,54 @@ class Bounds(Struct, frozen=True):
     held: int = 2000
 
 
+class Flusher:
+    """Writes what was offered in one turn of the event loop at its end: one write a socket, however
+    many frames it got. A write is a system call, and most of what a delivery costs."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Connection] = []
+
+    def add(self, connection: "Connection") -> None:
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._waiting.append(connection)
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for connection in waiting:
+            connection.flush()
+
+
 class Connection:
     """Offers frames to a transport whose buffer is bounded; a peer that does not read is cut off.
 
     Events are held from the beginning: `release` them once the socket was welcomed.
     """
 
+    __slots__ = (
+        "_bounds",
+        "_covered",
+        "_flusher",
+        "_held",
+        "_in_flight",
+        "_room",
+        "_transport",
+        "_unsent",
+        "_unsent_bytes",
+        "_welcomed",
+        "claims",
+        "employee",
+        "id",
+        "token",
+    )
+
     def __init__(
-        self, transport: asyncio.Transport, claims: Claims, token: str, bounds: Bounds
+        self,
+        transport: asyncio.Transport,
+        claims: Claims,
+        token: str,
+        bounds: Bounds,
+        flusher: Flusher,
     ) -> None:
         self.id = uuid4().hex
         self.claims = claims
@@ -43,6 +83,9 @@ class Connection:
         self.cut_off: CloseCode | None = None
         self._transport = transport
         self._bounds = bounds
+        self._flusher = flusher
+        self._unsent: list[bytes] = []
+        self._unsent_bytes = 0
         self._in_flight = 0
         self._room: asyncio.Event | None = None
         self._welcomed = False
@@ -50,12 +93,25 @@ class Connection:
         self._covered: dict[str, int] = {}
 
     def offer(self, frame: bytes) -> None:
-        """Write a whole frame, or cut the peer off when too much waits for it already."""
+        """Write a whole frame with this turn's others, or cut the peer off when too much waits."""
+        if not self._unsent:
+            self._flusher.add(self)
+        self._unsent.append(frame)
+        self._unsent_bytes += len(frame)
+        if self._unsent_bytes > self._bounds.write_buffer:
+            self.abort(CloseCode.SLOW_CONSUMER)
+
+    def flush(self) -> None:
+        """Write what was offered. Call it before anything else writes to the transport."""
+        unsent, self._unsent = self._unsent, []
+        self._unsent_bytes = 0
         transport = self._transport
+        if not unsent or transport.is_closing():
+            return
         if transport.get_write_buffer_size() > self._bounds.write_buffer:
             self.abort(CloseCode.SLOW_CONSUMER)
-        elif not transport.is_closing():
-            transport.write(frame)
+        else:
+            transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
 
     def send(self, event: ServerEvent) -> None:
         self.offer(text_frame(encode(event)))

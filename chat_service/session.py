@@ -128,6 +128,7 @@ class Session:
             if message.type is WSMsgType.TEXT:
                 await self._take(cast(bytes, message.data))
             elif message.type is WSMsgType.BINARY:
+                self._connection.flush()
                 await ws.close(code=CloseCode.PROTOCOL_VIOLATION, message=b"text frames only")
             else:
                 return
@@ -239,6 +240,7 @@ class Session:
         try:
             await connection.quiet()
             missed = await self._services.resumption.catch_up(self._employee, op.cursors)
+            connection.flush()
             async with asyncio.timeout(CATCH_UP_SECONDS):
                 for event in missed.events:
                     await self._ws.send_frame(protocol.encode(event), WSMsgType.TEXT)
@@ -279,6 +281,7 @@ class Session:
         self._expiry = loop.call_later(max(0.0, expires - time.time()), self._expire)
 
     def _expire(self) -> None:
+        self._connection.flush()
         self._closing = asyncio.create_task(
             self._ws.close(code=CloseCode.TOKEN_EXPIRED, message=b"token expired", drain=False)
         )

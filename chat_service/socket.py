@@ -9,7 +9,7 @@ from typing import cast
 from aiohttp import WSMsgType, web
 
 from chat_service import protocol
-from chat_service.connection import Connection
+from chat_service.connection import Connection, Flusher
 from chat_service.protocol import CloseCode, encode
 from chat_service.session import Services, Session, error_event
 from shared.decoding import decode
@@ -35,6 +35,7 @@ class Sockets:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._flusher = Flusher()
         self._open: set[web.WebSocketResponse] = set()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -79,6 +80,8 @@ class Sockets:
             wait = DRAIN_SPREAD_SECONDS * number / len(connections)
             connection.send(protocol.GoingAway(round(wait * 1000)))
         await self._services.log.drained()
+        for connection in connections:
+            connection.flush()
         await asyncio.gather(
             *(
                 ws.close(code=CloseCode.RESTART, message=b"this instance stops", drain=False)
@@ -125,7 +128,7 @@ class Sockets:
         transport = request.transport
         if transport is None:
             return
-        connection = Connection(transport, claims, token, services.bounds)
+        connection = Connection(transport, claims, token, services.bounds, self._flusher)
         try:
             services.hub.attach(connection)
         except TooManyConnections as error:

@@ -81,7 +81,9 @@ def register(app: web.Application, endpoints: Iterable[Endpoint], origins: Itera
     resources: dict[str, web.Resource] = {}
     for endpoint in endpoints:
         if endpoint.path not in resources:
-            resources[endpoint.path] = cors.add(app.router.add_resource(endpoint.path))
+            # Whole segments: aiohttp's own pattern leaves braces out, and would know no such path.
+            pattern = re.sub(r"{(\w+)}", r"{\1:[^\\x2f]+}", endpoint.path)
+            resources[endpoint.path] = cors.add(app.router.add_resource(pattern))
         cors.add(resources[endpoint.path].add_route(endpoint.method, _handler(endpoint)))
 
 
@@ -140,6 +142,8 @@ async def _body(request: web.Request, decoder: msgspec.json.Decoder[Any]) -> Any
         data = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise BodyTooLarge("The body is above this service's limit.") from None
+    except web.RequestPayloadError:
+        raise MalformedBody("The body is not encoded as its headers say.") from None
     if not data:
         raise MalformedBody("The body is empty; JSON was expected.")
     return decode(decoder, data)
