@@ -63,6 +63,7 @@ class Connection:
         "_unsent_bytes",
         "_welcomed",
         "claims",
+        "cut_off",
         "employee",
         "id",
         "token",
