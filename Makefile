@@ -53,7 +53,7 @@ lock: $(DEV) ## Write requirements/*.txt from pyproject.toml (newer versions: ma
 	$(COMPILE) --constraint requirements/dev.txt --extra auth --output-file requirements/auth.txt
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/chat.txt
 
-clean: ## Remove .run (the data of run-all!) and caches; .venv stays
+clean: ## Remove .run (the data of run-all, the Secrets of k8s-secrets!) and caches; .venv stays
 	@if [ -e .run/lock ] && command -v flock >/dev/null && ! flock --nonblock .run/lock true; then \
 		echo "make run-all is running here: stop it first."; exit 1; fi
 	rm -rf .run .mypy_cache .ruff_cache .pytest_cache .hypothesis

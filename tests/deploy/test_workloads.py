@@ -102,6 +102,15 @@ def test_an_upgrade_never_takes_a_pod_before_its_successor_is_ready(
     assert budget["spec"]["maxUnavailable"] == 1
 
 
+@pytest.mark.parametrize(("folder", "name"), OURS)
+def test_pods_are_spread_over_nodes_and_zones(folder: Path, name: str) -> None:
+    spread = workload(folder, name).pod["topologySpreadConstraints"]
+    assert {each["topologyKey"] for each in spread} == {
+        "kubernetes.io/hostname",
+        "topology.kubernetes.io/zone",
+    }
+
+
 @pytest.mark.parametrize("folder", OVERLAYS, ids=lambda folder: folder.name)
 def test_every_selector_finds_its_pods(folder: Path) -> None:
     labels = {
