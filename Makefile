@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--generate-hashes --no-emit-index-url --no-header --no-config
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run-all run-auth run-chat import-convos k8s-secrets test check format lock clean
+.PHONY: help setup run-all run-auth run-chat import-convos k8s-secrets test check bench format lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,14 @@ check: $(DEV) ## Run everything that a change has to pass: lint, format, types, 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	@$(MAKE) --no-print-directory test
+
+bench: $(DEV) ## Measure everything, in about 5 minutes, into bench.json; or a part: make bench-cpu (throughput open-loop history instances connections put post resume login start)
+	@$(BIN)/python -m deploy.local.packages
+	@exec $(BIN)/python -m tests.bench
+
+bench-%: $(DEV)
+	@$(BIN)/python -m deploy.local.packages
+	@exec $(BIN)/python -m tests.bench $*
 
 format: $(DEV) ## Format the code and repair what lint can repair
 	$(BIN)/ruff check --fix .

@@ -1,6 +1,7 @@
 """Puts the chat service together. Nothing happens at import."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 
@@ -217,8 +218,10 @@ async def _last_words(fanout: FanOut, summaries: Summaries) -> None:
 
 
 def _report(task: asyncio.Task[None]) -> None:
+    """A part that should run for ever has failed: half a service is worse than a new one."""
     if not task.cancelled() and task.exception() is not None:
         log.critical("a part of the service ended", part=task.get_name(), exc_info=task.exception())
+        signal.raise_signal(signal.SIGTERM)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

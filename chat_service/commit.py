@@ -68,7 +68,7 @@ class Commit:
         store: EntryStore,
         heads: Heads,
         batch: Sequence[Draft],
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float],
     ) -> None:
         self._clock = clock
         self.remaining = list(batch)

@@ -112,6 +112,12 @@ class _Lane:
             self.idle.clear()
 
     async def run(self) -> None:
+        try:
+            await self._commit_for_ever()
+        finally:
+            self._refuse_waiting(Unavailable("The service is stopping.", retry_after=1.0))
+
+    async def _commit_for_ever(self) -> None:
         while True:
             try:
                 async with asyncio.timeout(SUSPECT_RETRY_SECONDS if self._suspects else None):
@@ -122,14 +128,17 @@ class _Lane:
             await asyncio.sleep(0)  # what this turn of the event loop still submits joins the batch
             waiting = self.waiting
             batch = [waiting.popleft() for _ in range(min(len(waiting), self._batch))]
-            if await self._flush(batch) and self._suspects:
+            error = await self._flush(batch)
+            if isinstance(error, Unavailable):
+                self._refuse_waiting(error)
+            elif error is None and self._suspects:
                 await self._clear_doubt()
             if not waiting:
                 self._work.clear()
                 self.idle.set()
 
-    async def _flush(self, batch: list[Draft]) -> bool:
-        """Commit `batch` and settle every draft of it; True when nothing is left in doubt."""
+    async def _flush(self, batch: list[Draft]) -> ServiceError | None:
+        """Commit `batch` and settle every draft of it; returns why some are left in doubt."""
         commit = Commit(self._store, self._heads, batch, self._clock)
         error: ServiceError = Unavailable("The service is stopping.", retry_after=1.0)
         try:
@@ -143,7 +152,14 @@ class _Lane:
             error = InternalError("The message could not be stored; the fault was logged.")
         finally:
             self._settle(commit, error)
-        return not commit.remaining
+        return error if commit.remaining else None
+
+    def _refuse_waiting(self, error: Unavailable) -> None:
+        """Those behind a failed batch would wait as long to fail, or overtake it."""
+        refused = list(self.waiting)
+        self.waiting.clear()
+        for draft in refused:
+            draft.settle(draft, error, False)
 
     def _settle(self, commit: Commit, error: ServiceError) -> None:
         self._count(commit)
@@ -175,6 +191,9 @@ class _Lane:
         try:
             heads = await self._store.heads(suspects)
         except Unavailable:
+            return
+        except Exception:
+            log.exception("doubts could not be cleared", conversations=len(suspects))
             return
         self._suspects = {}
         self._on_doubt(

@@ -56,7 +56,7 @@ class RemoteKeys:
         self._url = f"{auth_url}/.well-known/jwks.json"
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._fetched_at = float("-inf")
-        """When the fetch that succeeded last was begun; earlier than `_tried_at` after a failure."""
+        """When the last fetch that succeeded began: before `_tried_at` after a failure."""
         self._tried_at = float("-inf")
         self._fetching = asyncio.Lock()
 
