@@ -10,8 +10,7 @@ from auth_service.rotate_keys import rotate
 from tests.cluster.accounts import accepts, ask, logged_in
 from tests.cluster.conftest import Launch
 from tests.cluster.system import Person, System
-from tests.conditions import eventually
-from tests.integration.auth.service import until
+from tests.conditions import eventually, until
 
 
 def kid_of(person: Person) -> str:
