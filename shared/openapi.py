@@ -15,9 +15,11 @@ from shared.endpoints import Endpoint, path_parameters
 from shared.errors import (
     BodyTimeout,
     BodyTooLarge,
+    HeadersTooLarge,
     InternalError,
     InvalidInput,
     MalformedBody,
+    MalformedRequest,
     ServiceError,
     Unauthorized,
     Unavailable,
@@ -120,7 +122,13 @@ def document(*, title: str, description: str, endpoints: Iterable[Endpoint]) -> 
 
 def possible_errors(endpoint: Endpoint) -> list[type[ServiceError]]:
     """Every error that `endpoint` can give: those it declares and those its declaration implies."""
-    kinds: list[type[ServiceError]] = [*endpoint.errors, InternalError, Unavailable]
+    kinds: list[type[ServiceError]] = [
+        *endpoint.errors,
+        MalformedRequest,
+        HeadersTooLarge,
+        InternalError,
+        Unavailable,
+    ]
     if not endpoint.public:
         kinds.append(Unauthorized)
     if endpoint.body is not None:

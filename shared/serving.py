@@ -20,6 +20,8 @@ from shared.settings import Settings
 
 log = get_logger("serving")
 
+MAX_LINE_BYTES = 32_768
+"""Of the request line: lists are asked for in query parameters."""
 MAX_FIELD_BYTES = 131_072
 """Of one header: room for an absurd access token, which is then refused as any other (401)."""
 MAX_HEADER_BYTES = 163_840
@@ -42,6 +44,7 @@ async def serve(app: web.Application, settings: Settings, announce: Callable[[st
         access_log=None,
         handler_cancellation=False,
         keepalive_timeout=IDLE_SECONDS,
+        max_line_size=MAX_LINE_BYTES,
         max_field_size=MAX_FIELD_BYTES,
         max_headers=MAX_HEADERS,
         shutdown_timeout=settings.shutdown_seconds,
