@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+OVERLAY := local
 DEV := $(VENV)/.dev-installed
 LOCAL := $(VENV)/.local-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -10,10 +11,10 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--generate-hashes --no-emit-index-url --no-header --no-config
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run-all run-auth run-chat rotate-keys import-convos test check bench format lock clean
+.PHONY: help setup run-all run-auth run-chat rotate-keys import-convos k8s-secrets test check bench format lock clean
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(DEV) ## Install everything, for running and for developing, into .venv (PYTHON=python3.12 to choose)
 
@@ -31,6 +32,9 @@ rotate-keys: $(LOCAL) ## Add a signing key for in five minutes and remove those 
 
 import-convos: $(LOCAL) ## Import employees and conversations of the reference system: FROM=mongodb://host/database (ARGS=--dry-run)
 	@exec $(BIN)/python -m deploy.import_convos --from '$(FROM)' $(ARGS)
+
+k8s-secrets: $(LOCAL) ## Make the signing key and passwords of a cluster, once, in .run/k8s-secrets (OVERLAY=production)
+	@$(BIN)/python -m deploy.k8s_secrets $(OVERLAY)
 
 test: $(DEV) ## Run the tests (some of them: make test ARGS="-k resume")
 	@$(BIN)/python -m deploy.local.packages
@@ -60,7 +64,7 @@ lock: $(DEV) ## Write requirements/*.txt from pyproject.toml (newer versions: ma
 	$(COMPILE) --constraint requirements/dev.txt --extra auth --output-file requirements/auth.txt
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/chat.txt
 
-clean: ## Remove .run (the data of run-all!) and caches; .venv stays
+clean: ## Remove .run (the data of run-all, the Secrets of k8s-secrets!) and caches; .venv stays
 	@if [ -e .run/lock ] && command -v flock >/dev/null && ! flock --nonblock .run/lock true; then \
 		echo "make run-all is running here: stop it first."; exit 1; fi
 	rm -rf .run .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -15,6 +15,7 @@ from chat_service.connection import Bounds
 from chat_service.conversation_list import ConversationList
 from chat_service.conversation_routes import CONVERSATION_LIST, MARKING
 from chat_service.conversations import Conversations
+from chat_service.counts import SocketCounts
 from chat_service.delivery import Delivery
 from chat_service.departures import Departures
 from chat_service.directory import Directory
@@ -162,6 +163,7 @@ async def _start(
         marking=marking,
         rates=rates,
         draining=asyncio.Event(),
+        counts=SocketCounts(),
     )
     sockets = Sockets(services)
     health["instance"] = sockets.check

@@ -76,7 +76,8 @@ class Commit:
         self.refused: list[tuple[Draft, ServiceError]] = []
         self._store = store
         self._heads = heads
-        self._deadline = time.monotonic() + GIVE_UP_SECONDS
+        self.began_at = time.monotonic()
+        self._deadline = self.began_at + GIVE_UP_SECONDS
         self._setbacks = 0
 
     async def run(self) -> None:

@@ -64,6 +64,7 @@ class Connection:
         "_unsent_bytes",
         "_welcomed",
         "claims",
+        "cut_off",
         "employee",
         "id",
         "revoke",
@@ -83,6 +84,7 @@ class Connection:
         self.token = token
         self.employee = claims.email
         self.revoke: Callable[[], None] = lambda: None
+        self.cut_off: CloseCode | None = None
         self._transport = transport
         self._bounds = bounds
         self._flusher = flusher
@@ -194,5 +196,6 @@ class Connection:
     def abort(self, code: CloseCode) -> None:
         """Cut the peer off: it does not read, so it cannot be told."""
         if not self._transport.is_closing():
+            self.cut_off = code
             log.info("cut off", connection=self.id, code=int(code), reason=code.name.lower())
         self._transport.abort()

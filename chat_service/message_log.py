@@ -16,6 +16,7 @@ from zlib import crc32
 from msgspec import Struct
 
 from chat_service.commit import Commit, Heads
+from chat_service.counts import LogCounts
 from chat_service.entries import Committed, Draft
 from chat_service.entry_store import EntryStore, Uncertain
 from chat_service.events import Announcement
@@ -46,8 +47,9 @@ class MessageLog:
     ) -> None:
         """`clock` gives seconds since the epoch, the same for all instances."""
         self.heads = Heads()
+        self.counts = LogCounts()
         self._lanes = [
-            _Lane(store, self.heads, settings.batch, on_commit, on_doubt, clock)
+            _Lane(store, self.heads, settings.batch, on_commit, on_doubt, clock, self.counts)
             for _ in range(settings.lanes)
         ]
         self._max_pending = settings.max_pending
@@ -88,8 +90,10 @@ class _Lane:
         on_commit: Callable[[Sequence[Committed]], None],
         on_doubt: Callable[[Sequence[Announcement]], None],
         clock: Callable[[], float],
+        counts: LogCounts,
     ) -> None:
         self._clock = clock
+        self._counts = counts
         self.waiting: deque[Draft] = deque()
         self.idle = asyncio.Event()
         self.idle.set()
@@ -158,6 +162,7 @@ class _Lane:
             draft.settle(draft, error, False)
 
     def _settle(self, commit: Commit, error: ServiceError) -> None:
+        self._count(commit)
         if commit.committed:
             try:
                 self._on_commit(commit.committed)
@@ -169,6 +174,16 @@ class _Lane:
             self._heads.forget(draft.conversation.id)
             self._suspects[draft.conversation.id] = draft.conversation.participants
             draft.settle(draft, error, False)
+
+    def _count(self, commit: Commit) -> None:
+        counts = self._counts
+        counts.seconds.add(time.monotonic() - commit.began_at)
+        counts.sizes.add(len(commit.committed) + len(commit.refused) + len(commit.remaining))
+        repeated = sum(item.repeated for item in commit.committed)
+        counts.committed += len(commit.committed) - repeated
+        counts.repeated += repeated
+        counts.refused += len(commit.refused)
+        counts.failed += len(commit.remaining)
 
     async def _clear_doubt(self) -> None:
         """After a failure nobody knows what was stored: find out, and tell."""

@@ -16,6 +16,7 @@ from msgspec import UNSET, Struct
 from chat_service import protocol
 from chat_service.connection import Bounds, Connection
 from chat_service.conversation import Conversation
+from chat_service.counts import SocketCounts
 from chat_service.delivery import Delivery
 from chat_service.entries import Draft, Entry, Kind
 from chat_service.fanout import FanOut
@@ -59,6 +60,7 @@ class Services(Struct, frozen=True):
     marking: Marking
     rates: RateLimiter | None
     draining: asyncio.Event
+    counts: SocketCounts
 
 
 def error_event(error: ServiceError, id: UUID | str | None) -> Error:
@@ -247,6 +249,8 @@ class Session:
                 for event in missed.events:
                     await self._ws.send_frame(protocol.encode(event), WSMsgType.TEXT)
             connection.send(Resumed(missed.conversations, op.id))
+            self._services.counts.resumes += 1
+            self._services.counts.caught_up += len(missed.events)
             covered = missed.covered
         except (TimeoutError, ConnectionError):
             connection.abort(CloseCode.SLOW_CONSUMER)

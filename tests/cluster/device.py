@@ -274,7 +274,9 @@ class Device:
 
 
 @asynccontextmanager
-async def talking(device: Device, to: Person, name: str) -> AsyncIterator[None]:
+async def talking(
+    device: Device, to: Person, name: str, pace: float = PACE_SECONDS
+) -> AsyncIterator[None]:
     """While the block runs, `device` says "name 0", "name 1" ... to `to`; in the end it has all
     answers."""
     enough = asyncio.Event()
@@ -285,7 +287,7 @@ async def talking(device: Device, to: Person, name: str) -> AsyncIterator[None]:
             await device.until(lambda: len(device.outbox) < WINDOW or enough.is_set())
             await device.say(to, f"{name} {number}")
             number += 1
-            await asyncio.sleep(PACE_SECONDS)
+            await asyncio.sleep(pace)
 
     task = asyncio.create_task(talk())
     try:

@@ -165,14 +165,18 @@ class System:
         ]
         self._numbers = count(1)
 
+    @property
+    def services(self) -> list[Service]:
+        return [*self.auths, *self.chats]
+
     def start(self) -> None:
-        for service in (*self.auths, *self.chats):
+        for service in self.services:
             service.launch()
-        for service in (*self.auths, *self.chats):
+        for service in self.services:
             eventually(service.is_ready, START_SECONDS)
 
     def kill(self) -> None:
-        for service in (*self.chats, *self.auths):
+        for service in self.services:
             service.kill()
 
     def restart_chats(self) -> None:
