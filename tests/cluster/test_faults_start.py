@@ -43,15 +43,15 @@ async def test_services_started_before_their_dependencies_become_ready_when_thes
     for chat in system.chats:
         chat.launch()
     for chat in system.chats:
-        await lacks(chat, "mongodb", "rabbitmq", "signing keys")
+        await lacks(chat, "mongodb", "rabbitmq", "signing keys", "revoked sessions")
     system.auth.launch()
     await lacks(system.auth, "mongodb")
     for chat in system.chats:
-        await lacks(chat, "mongodb", "rabbitmq")
+        await lacks(chat, "mongodb", "rabbitmq", "revoked sessions")
     await asyncio.to_thread(own_mongo_server.start)
     await lacks(system.auth)
     for chat in system.chats:
-        await lacks(chat, "rabbitmq")
+        await lacks(chat, "rabbitmq", "revoked sessions")
     ann, bob = await system.person("ann"), await system.person("bob")
     here, there = (chat.url for chat in system.chats)
     async with Device(ann, here) as a, Device(bob, there) as b:

@@ -153,7 +153,6 @@ async def test_one_changes_ones_own_entry(auth: AuthService) -> None:
     assert await found(auth, token, query="jones") == []
     reply = await patch(auth, token, {"department": None})
     assert reply.body == changed | {"department": None}
-    assert (await patch(auth, token, {})).body == changed | {"department": None}
     refreshed = (await auth.refresh(member["refresh_token"])).body["access_token"]
     assert jwt.decode(refreshed, options={"verify_signature": False})["name"] == "Al Öz"
 
@@ -162,6 +161,7 @@ async def test_nothing_else_can_be_changed(auth: AuthService, stored: Stored) ->
     token = (await auth.member(ME))["access_token"]
     before = stored.employees.find_one()
     bodies: list[object] = [
+        {},
         {"email": "other@example.com"},
         {"password": "another fine horse"},
         {"id": "1"},
