@@ -45,14 +45,14 @@ def main() -> int:
 
 def local() -> dict[str, Secret]:
     password = _password()
-    mongo = "mongodb://mongodb-0.mongodb:27017/?replicaSet=rs0"
+    connections = {
+        "MONGO_URL": "mongodb://mongodb-0.mongodb:27017/?replicaSet=rs0",
+        "AMQP_URL": f"amqp://messaging:{password}@rabbitmq:5672/",
+    }
     return {
         "auth-signing-keys": _signing_key(),
-        "auth-connections": {"MONGO_URL": mongo},
-        "chat-connections": {
-            "MONGO_URL": mongo,
-            "AMQP_URL": f"amqp://messaging:{password}@rabbitmq:5672/",
-        },
+        "auth-connections": connections,
+        "chat-connections": connections,
         "rabbitmq-user": {"username": "messaging", "password": password},
     }
 
@@ -60,13 +60,11 @@ def local() -> dict[str, Secret]:
 def production() -> dict[str, Secret]:
     broker, auth, chat = _password(), _password(), _password()
     host = f"rabbitmq.{NAMESPACE}.svc"
+    amqp = f"amqps://messaging:{broker}@{host}:5671/?cafile={AUTHORITY}"
     return {
         "auth-signing-keys": _signing_key(),
-        "auth-connections": {"MONGO_URL": _mongo("messaging-auth", auth)},
-        "chat-connections": {
-            "MONGO_URL": _mongo("messaging-chat", chat),
-            "AMQP_URL": f"amqps://messaging:{broker}@{host}:5671/?cafile={AUTHORITY}",
-        },
+        "auth-connections": {"MONGO_URL": _mongo("messaging-auth", auth), "AMQP_URL": amqp},
+        "chat-connections": {"MONGO_URL": _mongo("messaging-chat", chat), "AMQP_URL": amqp},
         "mongodb-auth-password": {"password": auth},
         "mongodb-chat-password": {"password": chat},
         # The keys that the RabbitMQ Cluster Operator reads.

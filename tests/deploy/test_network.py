@@ -69,10 +69,16 @@ TO_THE_API: set[Flow] = {
     for port in (443, 6443)
 }
 FLOWS = {
-    LOCAL: {*SERVICES, ("chat", "rabbitmq", 5672), ("prometheus", "rabbitmq", 15692)},
+    LOCAL: {
+        *SERVICES,
+        ("auth", "rabbitmq", 5672),
+        ("chat", "rabbitmq", 5672),
+        ("prometheus", "rabbitmq", 15692),
+    },
     PRODUCTION: {
         *SERVICES,
         *TO_THE_API,
+        ("auth", "rabbitmq", 5671),
         ("chat", "rabbitmq", 5671),
         ("prometheus", "rabbitmq", 15691),
     },
