@@ -78,7 +78,8 @@ class MessageLog:
 
     @property
     def pending(self) -> int:
-        return sum(len(lane.waiting) for lane in self._lanes)
+        """Drafts that are not settled."""
+        return sum(len(lane.waiting) + lane.under_way for lane in self._lanes)
 
 
 class _Lane:
@@ -95,6 +96,7 @@ class _Lane:
         self._clock = clock
         self._counts = counts
         self.waiting: deque[Draft] = deque()
+        self.under_way = 0
         self.idle = asyncio.Event()
         self.idle.set()
         self._work = asyncio.Event()
@@ -128,7 +130,9 @@ class _Lane:
             await asyncio.sleep(0)  # what this turn of the event loop still submits joins the batch
             waiting = self.waiting
             batch = [waiting.popleft() for _ in range(min(len(waiting), self._batch))]
+            self.under_way = len(batch)
             error = await self._flush(batch)
+            self.under_way = 0
             if isinstance(error, Unavailable):
                 self._refuse_waiting(error)
             elif error is None and self._suspects:

@@ -45,12 +45,14 @@ def main() -> int:
 
 def local() -> dict[str, Secret]:
     password = _password()
-    mongo = "mongodb://mongodb-0.mongodb:27017/?replicaSet=rs0"
-    amqp = f"amqp://messaging:{password}@rabbitmq:5672/"
+    connections = {
+        "MONGO_URL": "mongodb://mongodb-0.mongodb:27017/?replicaSet=rs0",
+        "AMQP_URL": f"amqp://messaging:{password}@rabbitmq:5672/",
+    }
     return {
         "auth-signing-keys": _signing_key(),
-        "auth-connections": {"MONGO_URL": mongo, "AMQP_URL": amqp},
-        "chat-connections": {"MONGO_URL": mongo, "AMQP_URL": amqp},
+        "auth-connections": connections,
+        "chat-connections": connections,
         "rabbitmq-user": {"username": "messaging", "password": password},
     }
 

@@ -21,7 +21,7 @@ from tests.cluster.system import PASSWORD, ROOT, System
 from tests.conditions import eventually
 
 MONITORING = ROOT / "deploy" / "k8s" / "components" / "monitoring"
-LABELS = {"outcome", "work", "committed", "method", "route", "status", "le"}
+LABELS = {"outcome", "what", "work", "committed", "method", "route", "status", "le"}
 """Those of our own metrics: a handful of values each."""
 OURS = ("auth_", "chat_", "http_")
 

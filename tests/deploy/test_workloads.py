@@ -224,9 +224,19 @@ def test_production_has_three_of_everything_that_keeps_data_and_encrypts_the_way
         mounts = workload(PRODUCTION, name).container["volumeMounts"]
         (authority,) = (each for each in mounts if each["name"] == "certificate-authority")
         assert options["tlsCAFile"] == [f"{authority['mountPath']}/ca.crt"]
-    amqp = urlsplit(given_to(PRODUCTION, "chat")["AMQP_URL"])
-    assert (amqp.scheme, amqp.port) == ("amqps", 5671)
-    assert parse_qs(amqp.query)["cafile"] == [k8s_secrets.AUTHORITY]
+        amqp = urlsplit(given["AMQP_URL"])
+        assert (amqp.scheme, amqp.port) == ("amqps", 5671)
+        assert parse_qs(amqp.query)["cafile"] == options["tlsCAFile"]
+
+
+@pytest.mark.parametrize(("folder", "name"), OURS)
+def test_every_instance_hears_of_revoked_sessions(folder: Path, name: str) -> None:
+    assert given_to(folder, name)["AMQP_URL"].startswith("amqp")
+
+
+def test_behind_the_gateway_the_services_know_who_the_client_is() -> None:
+    for name in SERVICES:
+        assert load(SERVICES[name], given_to(PRODUCTION, name)).trusted_proxies
 
 
 def test_certificates_are_for_the_names_that_the_services_use() -> None:
