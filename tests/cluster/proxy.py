@@ -1,5 +1,6 @@
 """The proxy of deploy/proxy, with its routing rules, in front of the services of a test."""
 
+import csv
 import re
 import shutil
 import socket
@@ -21,6 +22,7 @@ class Proxy:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self._statistics_port = free_port()
         self._folder = folder
         self._process: OwnedProcess | None = None
 
@@ -30,9 +32,22 @@ class Proxy:
         text = rendered(CONFIGURATION.read_text(), self.port, {"auth": auths, "chat": chats})
         configuration = self._folder / "haproxy.cfg"
         configuration.write_text(text)
-        log = self._folder / "haproxy.log"
-        self._process = OwnedProcess([HAPROXY, "-db", "-f", str(configuration)], log=log)
+        statistics = self._folder / "statistics.cfg"
+        statistics.write_text(
+            f"global\n    stats socket ipv4@127.0.0.1:{self._statistics_port} level user\n"
+        )
+        command = [HAPROXY, "-db", "-f", str(configuration), "-f", str(statistics)]
+        self._process = OwnedProcess(command, log=self._folder / "haproxy.log")
         eventually(self._accepts)
+
+    def uses(self, services: Sequence[Service]) -> bool:
+        """Whether its checks have found each of them ready."""
+        with socket.create_connection(("127.0.0.1", self._statistics_port)) as connection:
+            connection.sendall(b"show stat\n")
+            reply = connection.makefile(encoding="utf-8").read()
+        rows = csv.DictReader(reply.lstrip("# ").splitlines())
+        ready = {row["svname"] for row in rows if row["status"].startswith("UP")}
+        return ready.issuperset(service.name for service in services)
 
     def kill(self) -> None:
         if self._process is not None:

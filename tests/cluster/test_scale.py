@@ -22,6 +22,7 @@ from tests.cluster.device import (
 )
 from tests.cluster.proxy import HAPROXY, Proxy
 from tests.cluster.system import PASSWORD, Person, Service, System
+from tests.conditions import eventually
 
 pytestmark = pytest.mark.skipif(HAPROXY is None, reason="haproxy is not installed")
 
@@ -142,6 +143,7 @@ async def test_everything_is_replaced_under_load_and_nothing_is_lost(
 
 
 async def _replace_under_load(system: System, proxy: Proxy) -> None:
+    await _all_in_use(system, proxy)
     pairs = [(await system.person("ann"), await system.person("ben")) for _ in range(PAIRS)]
     rest = RestClient(proxy.url)
     goodbyes: list[list[float]] = []
@@ -164,6 +166,7 @@ async def _replace_under_load(system: System, proxy: Proxy) -> None:
             for service in system.services:
                 told = [len(device.returns) for device in everyone]
                 await _replace(service)
+                await _all_in_use(system, proxy)
                 await _all_back(everyone)
                 goodbyes.append(
                     [
@@ -193,6 +196,11 @@ async def _replace(service: Service) -> None:
     """As a rolling update does it; the one that comes is ready before the next one goes."""
     assert await asyncio.to_thread(service.stop) == 0
     await asyncio.to_thread(service.start)
+
+
+async def _all_in_use(system: System, proxy: Proxy) -> None:
+    """Only then does the proxy spread those who come over all of them."""
+    await asyncio.to_thread(eventually, lambda: proxy.uses(system.services))
 
 
 async def _all_back(devices: Iterable[Device]) -> None:
