@@ -10,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--generate-hashes --no-emit-index-url --no-header --no-config
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run-all run-auth run-chat import-convos test check format lock clean
+.PHONY: help setup run-all run-auth run-chat web import-convos test test-browser check format lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,12 +26,19 @@ run-auth: $(LOCAL) ## Start the auth service alone (MONGO_URL, AMQP_URL and HOST
 run-chat: $(LOCAL) ## Start one chat instance alone (MONGO_URL, AMQP_URL, AUTH_URL and HOST, PORT name what it uses)
 	@exec $(BIN)/python -m chat_service
 
+web: $(LOCAL) ## Build the browser client, where its sources changed
+	@$(BIN)/python -m deploy.local.web
+
 import-convos: $(LOCAL) ## Import employees and conversations of the reference system: FROM=mongodb://host/database (ARGS=--dry-run)
 	@exec $(BIN)/python -m deploy.import_convos --from '$(FROM)' $(ARGS)
 
 test: $(DEV) ## Run the tests (some of them: make test ARGS="-k resume")
-	@$(BIN)/python -m deploy.local.packages
+	@$(BIN)/python -m deploy.local.packages --browser
 	$(BIN)/python -m pytest $(ARGS)
+
+test-browser: $(DEV) ## Run the tests of the browser client, in Chromium
+	@$(BIN)/python -m deploy.local.packages --browser
+	$(BIN)/python -m pytest tests/browser tests/web $(ARGS)
 
 check: $(DEV) ## Run everything that a change has to pass: lint, format, types, tests
 	$(BIN)/ruff check .
@@ -48,6 +55,7 @@ lock: $(DEV) ## Write requirements/*.txt from pyproject.toml (newer versions: ma
 	$(COMPILE) --constraint requirements/dev.txt --extra auth --group local --output-file requirements/local.txt
 	$(COMPILE) --constraint requirements/dev.txt --extra auth --output-file requirements/auth.txt
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/chat.txt
+	$(filter-out pyproject.toml,$(COMPILE)) $(ARGS) --group node --output-file requirements/node.txt
 
 clean: ## Remove .run (the data of run-all!) and caches; .venv stays
 	@if [ -e .run/lock ] && command -v flock >/dev/null && ! flock --nonblock .run/lock true; then \

@@ -54,7 +54,7 @@ def _interface(name: str, schema: Schema) -> str:
     lines = [*_comment(schema.get("description", ""), ""), f"export interface {name} {{"]
     for field, kind in schema["properties"].items():
         lines += _comment(kind.get("description", ""), "  ")
-        optional = "" if field in required or field == "type" and "enum" in kind else "?"
+        optional = "" if field in required or (field == "type" and "enum" in kind) else "?"
         lines.append(f"  {field}{optional}: {_type(kind)};")
     return "\n".join([*lines, "}", ""])
 

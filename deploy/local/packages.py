@@ -25,6 +25,8 @@ STOP_TIMEOUT_S = 60.0
 
 def main() -> int:
     missing = [*missing_for_mongodb(), *missing_for_rabbitmq()]
+    if "--browser" in sys.argv[1:]:
+        missing += missing_for_browser()
     if missing and may_install():
         try:
             install(missing, LOG)
@@ -50,6 +52,11 @@ def missing_for_mongodb() -> list[str]:
 
 def missing_for_rabbitmq() -> list[str]:
     return [] if rabbitmq_server_binary() else ["rabbitmq-server"]
+
+
+def missing_for_browser() -> list[str]:
+    """The tests' Chromium; without it they skip what needs one."""
+    return [] if shutil.which("chromium") else ["chromium"]
 
 
 def may_install() -> bool:

@@ -1,0 +1,89 @@
+"""Somebody with a browser: what they do, and what they see."""
+
+import json
+import re
+import urllib.request
+from typing import Any
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
+
+PASSWORD = "correct horse battery"
+CUT_OFF = ("ERR_INTERNET_DISCONNECTED", "ERR_CONNECTION", "ERR_EMPTY_RESPONSE", "WebSocket")
+"""What Chromium writes on the console, by itself, when a connection ends."""
+
+
+def sign_up(auth_url: str, name: str, email: str) -> None:
+    body = json.dumps({"name": name, "email": email, "password": PASSWORD}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{auth_url}/employees", body, headers)
+    with urllib.request.urlopen(request, timeout=10) as reply:
+        assert reply.status == 201
+
+
+class Person:
+    """One browser context with one page, unless a test opens more."""
+
+    def __init__(
+        self, browser: Browser, address: str, name: str, email: str, context: dict[str, Any]
+    ) -> None:
+        self.name = name
+        self.email = email
+        self.address = address
+        self.problems: list[str] = []
+        self.may_be_cut_off = False
+        size = {"width": 1280, "height": 800}
+        self.context = browser.new_context(**{"viewport": size, "locale": "en-GB", **context})
+        self.context.set_default_timeout(10_000)
+        self.context.grant_permissions(["clipboard-read"])
+        self.page = self.new_page()
+
+    def new_page(self) -> Page:
+        page = self.context.new_page()
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.problems.append(f"{self.name}: {error}"))
+        return page
+
+    def log_in(self) -> None:
+        self.page.goto(self.address)
+        self.page.get_by_label("Email").fill(self.email)
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.get_by_role("button", name="Log in").click()
+        expect(self.page.get_by_role("heading", name="Messages", exact=True)).to_be_visible()
+
+    def open(self, other: "Person", page: Page | None = None) -> None:
+        """The conversation, by its address."""
+        page = page or self.page
+        page.evaluate("place => { location.hash = place }", f"#/with/{other.email}")
+        expect(page.get_by_role("log")).to_be_visible()
+
+    def say(self, text: str) -> None:
+        self.page.get_by_role("textbox", name=re.compile("^Write to")).fill(text)
+        self.page.keyboard.press("Enter")
+
+    def message(self, text: str, page: Page | None = None) -> Locator:
+        return (page or self.page).get_by_role("article").filter(has_text=text)
+
+    def sees(self, text: str, page: Page | None = None) -> None:
+        expect(self.message(text, page)).to_have_count(1)
+
+    def sees_delivery(self, text: str, delivery: str) -> None:
+        mark = self.message(text).locator(".delivery")
+        expect(mark).to_have_attribute("data-delivery", delivery)
+
+    def texts(self, page: Page | None = None) -> list[str]:
+        return (page or self.page).locator(".bubble-text").all_inner_texts()
+
+    def entry(self, other: "Person") -> Locator:
+        """The line of the list."""
+        return self.page.locator(".entry").filter(has_text=other.name)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type not in ("error", "warning"):
+            return
+        if self.may_be_cut_off and any(cause in message.text for cause in CUT_OFF):
+            return
+        self.problems.append(f"{self.name}: {message.text} ({message.location.get('url')})")
+
+
+def is_foreign(request: Request, allowed: list[str]) -> bool:
+    return not request.url.startswith((*allowed, "blob:", "data:"))
