@@ -75,7 +75,8 @@ export function withPage(
     ({ id, seq }) => !paged.has(id) && (!newest || seq > page.head),
   );
   const messages = [...page.messages, ...kept].sort((a, b) => a.seq - b.seq);
-  const last = messages.at(-1) ?? conversation.last;
+  const end = messages.at(-1);
+  const last = end && end.seq >= (conversation.last?.seq ?? 0) ? end : conversation.last;
   return {
     ...conversation,
     id: page.messages.length > 0 ? page.conversation : conversation.id,

@@ -52,6 +52,7 @@ export class Connection {
   #token = "";
   #refused: string | undefined;
   #lastHeard = 0;
+  #heardTimes = 0;
   #timers: Partial<Record<Timer, number>> = {};
 
   constructor(
@@ -93,10 +94,10 @@ export class Connection {
   /** Finds out now whether the line is alive: after sleep, or when the network changed. */
   check(patience = ANSWER_MS): void {
     if (!this.online) return this.retryWaiting();
-    const asked = Date.now();
+    const before = this.#heardTimes;
     this.send({ type: "ping" });
     this.#set("quiet", patience, () => {
-      if (this.#lastHeard < asked) this.drop();
+      if (this.#heardTimes === before) this.drop();
       else this.#watch();
     });
   }
@@ -140,6 +141,7 @@ export class Connection {
 
   #heard(event: wire.ServerEvent): void {
     this.#lastHeard = Date.now();
+    this.#heardTimes++;
     switch (event.type) {
       case "welcome":
         clearTimeout(this.#timers.welcome);
