@@ -38,7 +38,7 @@ test: $(DEV) ## Run the tests (some of them: make test ARGS="-k resume")
 
 test-browser: $(DEV) ## Run the tests of the browser client, in Chromium
 	@$(BIN)/python -m deploy.local.packages --browser
-	$(BIN)/python -m pytest tests/browser tests/web $(ARGS)
+	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 check: $(DEV) ## Run everything that a change has to pass: lint, format, types, tests
 	$(BIN)/ruff check .

@@ -72,7 +72,12 @@ def system(
         tmp_path_factory.mktemp("browser"),
         mongo_server.url,
         rabbit_server.url,
-        settings={"CORS_ORIGINS": allowed, "PRESENCE_GRACE_SECONDS": "0.5"},
+        # Short-lived tokens, so that every test that takes a while replaces some.
+        settings={
+            "CORS_ORIGINS": allowed,
+            "PRESENCE_GRACE_SECONDS": "0.5",
+            "ACCESS_TOKEN_SECONDS": "16",
+        },
     )
     try:
         system.start()
@@ -106,7 +111,8 @@ def person(browser: Browser, system: System, addresses: list[str]) -> Iterator[N
     def make(name: str, *, address: int = 0, log_in: bool = True, **context: object) -> Person:
         email = f"{name.split()[0].lower()}.{uuid.uuid4().hex[:6]}@example.org"
         sign_up(system.auth.url, name, email)
-        made = Person(browser, addresses[address], name, email, context)
+        allowed = (addresses[address], system.auth.url)
+        made = Person(browser, addresses[address], name, email, allowed, context)
         people.append(made)
         if log_in:
             made.log_in()

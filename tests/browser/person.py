@@ -3,6 +3,7 @@
 import json
 import re
 import urllib.request
+from collections.abc import Sequence
 from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
@@ -24,22 +25,37 @@ class Person:
     """One browser context with one page, unless a test opens more."""
 
     def __init__(
-        self, browser: Browser, address: str, name: str, email: str, context: dict[str, Any]
+        self,
+        browser: Browser,
+        address: str,
+        name: str,
+        email: str,
+        allowed: Sequence[str],
+        context: dict[str, Any],
     ) -> None:
+        """`allowed` are the origins that the page may ask anything of."""
         self.name = name
         self.email = email
         self.address = address
         self.problems: list[str] = []
         self.may_be_cut_off = False
+        self._allowed = tuple(allowed)
+        self._tolerated: list[str] = []
         size = {"width": 1280, "height": 800}
         self.context = browser.new_context(**{"viewport": size, "locale": "en-GB", **context})
         self.context.set_default_timeout(10_000)
         self.context.grant_permissions(["clipboard-read"])
         self.page = self.new_page()
 
+    def tolerates(self, text: str) -> None:
+        """What has this in it may be on the console: Chromium writes every refusal there."""
+        self._tolerated.append(text)
+
     def new_page(self) -> Page:
         page = self.context.new_page()
         page.on("console", self._console)
+        page.on("request", self._request)
+        page.on("websocket", lambda socket: self._asked(socket.url.replace("ws", "http", 1)))
         page.on("pageerror", lambda error: self.problems.append(f"{self.name}: {error}"))
         return page
 
@@ -77,13 +93,17 @@ class Person:
         """The line of the list."""
         return self.page.locator(".entry").filter(has_text=other.name)
 
+    def _request(self, request: Request) -> None:
+        self._asked(request.url)
+
+    def _asked(self, url: str) -> None:
+        if not url.startswith(self._allowed):
+            self.problems.append(f"{self.name}: a request to {url}")
+
     def _console(self, message: ConsoleMessage) -> None:
         if message.type not in ("error", "warning"):
             return
-        if self.may_be_cut_off and any(cause in message.text for cause in CUT_OFF):
-            return
-        self.problems.append(f"{self.name}: {message.text} ({message.location.get('url')})")
-
-
-def is_foreign(request: Request, allowed: list[str]) -> bool:
-    return not request.url.startswith((*allowed, "blob:", "data:"))
+        said = f"{message.text} ({message.location.get('url')})"
+        tolerated = [*self._tolerated, *(CUT_OFF if self.may_be_cut_off else ())]
+        if not any(text in said for text in tolerated):
+            self.problems.append(f"{self.name}: {said}")

@@ -222,4 +222,3 @@ class System:
                 messages += history["messages"]
                 if not history["has_more"]:
                     return messages
-
