@@ -43,28 +43,29 @@ class Balancer:
         connection = self._loop.create_task(self._serve(reader, writer))
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)
+        connection.add_done_callback(lambda _: writer.transport.abort())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind = await self._connect()
+        if behind is None:
+            return
+        ways = [
+            asyncio.create_task(_pour(reader, behind[1])),
+            asyncio.create_task(_pour(behind[0], writer)),
+        ]
         try:
-            for port in self._ports:
-                with suppress(OSError):
-                    behind = await asyncio.open_connection("127.0.0.1", port)
-                    break
-            else:
-                return
-            ways = [
-                asyncio.create_task(_pour(reader, behind[1])),
-                asyncio.create_task(_pour(behind[0], writer)),
-            ]
-            try:
-                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for way in ways:
-                    way.cancel()
-                await asyncio.gather(*ways, return_exceptions=True)
-                behind[1].transport.abort()
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            writer.transport.abort()
+            behind[1].transport.abort()
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        for port in self._ports:
+            with suppress(OSError):
+                return await asyncio.open_connection("127.0.0.1", port)
+        return None
 
 
 async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

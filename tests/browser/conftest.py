@@ -7,8 +7,9 @@ origin, nothing that the Content-Security-Policy forbids.
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -18,7 +19,7 @@ from deploy.local.mongodb import MongoServer
 from deploy.local.ports import free_port
 from deploy.local.rabbitmq import RabbitServer
 from tests.browser.balancer import Balancer
-from tests.browser.person import Person, sign_up
+from tests.browser.person import Person, session, sign_up
 from tests.cluster.system import System
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,7 +77,7 @@ def system(
         settings={
             "CORS_ORIGINS": allowed,
             "PRESENCE_GRACE_SECONDS": "0.5",
-            "ACCESS_TOKEN_SECONDS": "16",
+            "ACCESS_TOKEN_SECONDS": "8",
         },
     )
     try:
@@ -99,8 +100,12 @@ def addresses(system: System, origins: list[int]) -> Iterator[list[str]]:
         balancer.stop()
 
 
-NewPerson = Callable[..., Person]
-"""Somebody new with a page: (name, address=0, log_in=True, and what a browser context takes)."""
+class NewPerson(Protocol):
+    def __call__(
+        self, name: str, *, address: int = 0, visits: bool = True, **context: object
+    ) -> Person:
+        """Somebody new with a page, logged in and shown unless told otherwise. `context` is what a
+        browser context takes."""
 
 
 @pytest.fixture
@@ -108,14 +113,15 @@ def person(browser: Browser, system: System, addresses: list[str]) -> Iterator[N
     """People for one test; what went wrong in their pages is an error of the test."""
     people: list[Person] = []
 
-    def make(name: str, *, address: int = 0, log_in: bool = True, **context: object) -> Person:
+    def make(name: str, *, address: int = 0, visits: bool = True, **context: Any) -> Person:
         email = f"{name.split()[0].lower()}.{uuid.uuid4().hex[:6]}@example.org"
-        sign_up(system.auth.url, name, email)
-        allowed = (addresses[address], system.auth.url)
-        made = Person(browser, addresses[address], name, email, allowed, context)
+        origin, auth = addresses[address], system.auth.url
+        sign_up(auth, name, email)
+        made = Person(browser, origin, name, email, (origin, auth), context)
         people.append(made)
-        if log_in:
-            made.log_in()
+        if visits:
+            made.keep(session(auth, email))
+            made.visit()
         return made
 
     yield make

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import urllib.request
 from collections.abc import Sequence
 from typing import Any
@@ -13,12 +14,44 @@ CUT_OFF = ("ERR_INTERNET_DISCONNECTED", "ERR_CONNECTION", "ERR_EMPTY_RESPONSE", 
 """What Chromium writes on the console, by itself, when a connection ends."""
 
 
-def sign_up(auth_url: str, name: str, email: str) -> None:
-    body = json.dumps({"name": name, "email": email, "password": PASSWORD}).encode()
+def post(url: str, body: dict[str, str]) -> Any:
     headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"{auth_url}/employees", body, headers)
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
     with urllib.request.urlopen(request, timeout=10) as reply:
-        assert reply.status == 201
+        return json.load(reply)
+
+
+def sign_up(auth_url: str, name: str, email: str) -> None:
+    post(f"{auth_url}/employees", {"name": name, "email": email, "password": PASSWORD})
+
+
+def log_in(auth_url: str, email: str) -> Any:
+    return post(f"{auth_url}/login", {"email": email, "password": PASSWORD})
+
+
+def session(auth_url: str, email: str) -> dict[str, Any]:
+    """What a page keeps of somebody who logged in."""
+    grant = log_in(auth_url, email)
+    now = round(time.time() * 1000)
+    return {
+        "employee": grant["employee"],
+        "refreshToken": grant["refresh_token"],
+        "accessToken": grant["access_token"],
+        "issued": now,
+        "expires": now + grant["expires_in"] * 1000,
+    }
+
+
+KEEP = """session => new Promise((kept, failed) => {
+  const opening = indexedDB.open('session');
+  opening.onupgradeneeded = () => opening.result.createObjectStore('kept');
+  opening.onsuccess = () => {
+    const writing = opening.result.transaction('kept', 'readwrite');
+    writing.objectStore('kept').put(session, 'session');
+    writing.oncomplete = () => { opening.result.close(); kept(); };
+    writing.onerror = failed;
+  };
+})"""
 
 
 class Person:
@@ -59,11 +92,14 @@ class Person:
         page.on("pageerror", lambda error: self.problems.append(f"{self.name}: {error}"))
         return page
 
-    def log_in(self) -> None:
+    def keep(self, session: dict[str, Any]) -> None:
+        """Makes the browser one in which somebody is logged in."""
         self.page.goto(self.address)
-        self.page.get_by_label("Email").fill(self.email)
-        self.page.get_by_label("Password").fill(PASSWORD)
-        self.page.get_by_role("button", name="Log in").click()
+        self.page.evaluate(KEEP, session)
+
+    def visit(self, place: str = "") -> None:
+        self.page.goto(f"{self.address}/{place}")
+        self.page.reload()
         expect(self.page.get_by_role("heading", name="Messages", exact=True)).to_be_visible()
 
     def open(self, other: "Person", page: Page | None = None) -> None:

@@ -16,7 +16,8 @@ const root = createRoot(document.getElementById("root")!);
 async function start(): Promise<void> {
   try {
     const config = await loadConfig();
-    root.render(<App session={new Session(new AuthApi(config.auth))} socket={config.socket} />);
+    const session = await Session.open(new AuthApi(config.auth));
+    root.render(<App session={session} socket={config.socket} />);
   } catch {
     root.render(<Fault again={() => void start()} />);
   }

@@ -25,6 +25,8 @@ const PAGE = 60;
 const LONG_PAGE = 200;
 const MOST_PAGES = 10;
 const RETRY_MS = 3_000;
+/** A thousand events in a moment are shown as one. */
+const TELL_MS = 12;
 
 export interface Snapshot {
   readonly connection: ConnectionState;
@@ -50,6 +52,7 @@ export class Chat implements ChatListener {
   #api: ChatApi;
   #presences: Presences;
   #listeners = new Set<() => void>();
+  #telling: ReturnType<typeof setTimeout> | undefined;
   #stale: Set<string> | null = null;
   /** Pages under way, and the entries that came meanwhile, by the other one's address. */
   #loads = new Map<string, { page: Promise<boolean>; meanwhile: wire.LogEvent[] }>();
@@ -95,7 +98,9 @@ export class Chat implements ChatListener {
   /** More of the history; true where there was some. */
   async loadOlder(other: string, limit = LONG_PAGE): Promise<boolean> {
     const { messages, loaded } = this.#conversation(other);
-    if (loaded !== "some" || this.#loads.has(other)) return false;
+    const underWay = this.#loads.get(other);
+    if (underWay) return underWay.page;
+    if (loaded !== "some") return false;
     return this.#load(other, limit, messages[0]?.seq);
   }
 
@@ -231,8 +236,9 @@ export class Chat implements ChatListener {
 
   async #loadNewest(other: string): Promise<boolean> {
     await this.#loads.get(other)?.page;
+    const { unread } = this.#conversation(other);
     this.#change(other, (known) => ({ ...known, loaded: "loading" }));
-    return this.#load(other, PAGE, undefined);
+    return this.#load(other, unread < PAGE / 2 ? PAGE : LONG_PAGE, undefined);
   }
 
   #load(other: string, limit: number, before: number | undefined): Promise<boolean> {
@@ -280,6 +286,9 @@ export class Chat implements ChatListener {
 
   #set(change: Partial<Snapshot>): void {
     this.#snapshot = { ...this.#snapshot, ...change };
-    for (const listener of this.#listeners) listener();
+    this.#telling ??= setTimeout(() => {
+      this.#telling = undefined;
+      for (const listener of this.#listeners) listener();
+    }, TELL_MS);
   }
 }

@@ -26,14 +26,18 @@ export interface Bubble {
 export type Row =
   | Bubble
   | { readonly kind: "day"; readonly key: string; readonly day: Date }
-  | { readonly kind: "new"; readonly key: string };
+  | { readonly kind: "new" | "typing"; readonly key: string };
 
-/** `firstUnread` is the position after which the messages were new when one looked. */
+/**
+ * `firstUnread` is the position after which the messages were new when one looked, `typing` whether
+ * the other one writes just now.
+ */
 export function rowsOf(
   conversation: Conversation,
   outbox: readonly OutboxItem[],
   me: string,
   firstUnread: number | null,
+  typing = false,
 ): Row[] {
   const items = outbox.filter(({ to }) => to === conversation.other);
   const changes = new Map(
@@ -52,7 +56,7 @@ export function rowsOf(
     const news =
       firstUnread !== null &&
       bubble.message.seq > firstUnread &&
-      (before === undefined || before.message.seq <= firstUnread);
+      (before ? before.message.seq <= firstUnread : conversation.loaded === "all");
     if (news) rows.push({ kind: "new", key: "new" });
     rows.push({
       ...bubble,
@@ -60,6 +64,7 @@ export function rowsOf(
       last: !after || !sameDay(after.at, bubble.at) || !together(bubble, after),
     });
   });
+  if (typing) rows.push({ kind: "typing", key: "typing" });
   return rows;
 }
 

@@ -1,20 +1,22 @@
 // Who is logged in here, and the tokens: one session for all tabs of this browser.
 //
-// It is kept in localStorage. A cookie that scripts cannot read would need the auth service to be on
-// the page's own site and guarded against forged requests; it may be anywhere. What scripts can read
-// is as safe as the scripts are, so the page runs none but its own: the Content-Security-Policy
+// It is kept where scripts can read it. A cookie that they cannot read would need the auth service to
+// be on the page's own site and guarded against forged requests; it may be anywhere. What scripts can
+// read is as safe as the scripts are, so the page runs none but its own: the Content-Security-Policy
 // allows no inline script, no other origin and no markup made of text.
 //
 // Refresh tokens are used once each. A tab takes a lock before it uses the present one and looks
-// again when it has the lock: another tab may have been faster. Tabs learn of changes by `storage`
-// events, which come with the change itself, so that they cannot say something else than what is
-// stored.
+// again when it has the lock: another tab may have been faster. That needs a store in which a tab
+// sees at once what another wrote, which IndexedDB is and localStorage is not: tabs are processes,
+// and those learn of its changes a moment later.
+
+import { createStore, del, get, set } from "idb-keyval";
 
 import { SessionEnded, type Tokens } from "../client/connection";
 import { call, Refused, type Call } from "../http";
 import type { AuthApi, Employee, Grant } from "./auth_api";
 
-const KEY = "messaging.session";
+const KEY = "session";
 const MARGIN_MS = 90_000;
 
 interface Stored {
@@ -31,13 +33,19 @@ export type Farewell = "logged_out" | "ended";
 
 export class Session implements Tokens {
   farewell: Farewell | null = null;
-  #stored: Stored | null = read();
+  #stored: Stored | null = null;
   #listeners = new Set<() => void>();
+  #store = createStore("session", "kept");
+  #tabs = new BroadcastChannel(KEY);
 
-  constructor(readonly api: AuthApi) {
-    window.addEventListener("storage", ({ key }) => {
-      if (key === KEY || key === null) this.#reread();
-    });
+  private constructor(readonly api: AuthApi) {
+    this.#tabs.onmessage = () => void this.#reread();
+  }
+
+  static async open(api: AuthApi): Promise<Session> {
+    const session = new Session(api);
+    await session.#reread();
+    return session;
   }
 
   get employee(): Employee | null {
@@ -50,31 +58,31 @@ export class Session implements Tokens {
   };
 
   async logIn(email: string, password: string): Promise<void> {
-    this.#keep(await this.api.logIn(email, password));
+    await this.#keep(await this.api.logIn(email, password));
   }
 
   /** Ends the session there too, where the service can be reached. */
   async logOut(): Promise<void> {
     const token = this.#stored?.accessToken;
-    this.#end("logged_out");
+    await this.#end("logged_out");
     if (token) await this.api.logOut(token).catch(() => undefined);
   }
 
   async logOutEverywhere(): Promise<void> {
     await this.api.logOutEverywhere(await this.token());
-    this.#end("logged_out");
+    await this.#end("logged_out");
   }
 
   /** The service ended it. */
   ended(): void {
-    this.#end("ended");
+    void this.#end("ended");
   }
 
   async token(refused?: string): Promise<string> {
     const present = this.#stored;
     if (present && present.accessToken !== refused && this.renewIn() > 0) return present.accessToken;
     return locked(async () => {
-      this.#reread();
+      await this.#reread();
       const now = this.#stored;
       if (!now) throw new SessionEnded();
       if (now.accessToken !== refused && this.renewIn() > 0) return now.accessToken;
@@ -107,17 +115,18 @@ export class Session implements Tokens {
   async #refresh({ refreshToken }: Stored): Promise<string> {
     try {
       const grant = await this.api.refresh(refreshToken);
-      this.#keep(grant);
+      await this.#keep(grant);
       return grant.access_token;
     } catch (error) {
       if (!(error instanceof Refused && error.status === 401)) throw error;
-      if (read()?.refreshToken !== refreshToken) return this.token(); // a tab without locks was faster
-      this.#end("ended");
+      const now = await get<Stored>(KEY, this.#store);
+      if (now && now.refreshToken !== refreshToken) return this.token(); // a tab without locks
+      await this.#end("ended");
       throw new SessionEnded();
     }
   }
 
-  #keep({ access_token, expires_in, refresh_token, employee }: Grant): void {
+  async #keep({ access_token, expires_in, refresh_token, employee }: Grant): Promise<void> {
     const issued = Date.now();
     const stored: Stored = {
       employee,
@@ -126,36 +135,31 @@ export class Session implements Tokens {
       issued,
       expires: issued + expires_in * 1000,
     };
-    localStorage.setItem(KEY, JSON.stringify(stored));
+    await set(KEY, stored, this.#store);
     this.farewell = null;
     this.#become(stored);
+    this.#tabs.postMessage("changed");
   }
 
-  #end(farewell: Farewell): void {
+  async #end(farewell: Farewell): Promise<void> {
     if (!this.#stored) return;
-    localStorage.removeItem(KEY);
     this.farewell = farewell;
     this.#become(null);
+    await del(KEY, this.#store);
+    this.#tabs.postMessage("changed");
   }
 
-  #reread(): void {
-    const stored = read();
+  async #reread(): Promise<void> {
+    const stored = (await get<Stored>(KEY, this.#store)) ?? null;
     if (!stored && this.#stored) this.farewell = "logged_out";
     this.#become(stored);
   }
 
   #become(stored: Stored | null): void {
     const same = stored?.employee.id === this.#stored?.employee.id;
+    // The same person stays the same object, for whoever compares.
     this.#stored = same && stored && this.#stored ? { ...stored, employee: this.#stored.employee } : stored;
     if (!same) for (const listener of this.#listeners) listener();
-  }
-}
-
-function read(): Stored | null {
-  try {
-    return JSON.parse(localStorage.getItem(KEY) ?? "null") as Stored | null;
-  } catch {
-    return null;
   }
 }
 

@@ -30,8 +30,9 @@ export function AccountMenu() {
   };
   return (
     <>
-      <button className="account" popoverTarget={id} aria-label={`Your account, ${employee.name}`}>
+      <button className="account" popoverTarget={id}>
         <Avatar name={employee.name} email={employee.email} />
+        <span className="unseen">Your account, {employee.name}</span>
       </button>
       <div className="menu" id={id} popover="auto" ref={menu}>
         <p className="menu-who">

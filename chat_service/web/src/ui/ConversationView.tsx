@@ -1,12 +1,12 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
-import { newConversation } from "../chat/conversation";
+import { type Conversation, newConversation } from "../chat/conversation";
 import { type Bubble, rowsOf } from "../chat/rows";
 import { Avatar } from "./Avatar";
 import { Composer, type ComposerHandle } from "./Composer";
 import { Confirm } from "./Confirm";
 import { useDesk, usePerson, useSnapshot } from "./desk";
-import { History } from "./History";
+import { History, type News } from "./History";
 import { Back } from "./icons";
 import { ago } from "./times";
 
@@ -18,32 +18,31 @@ interface Props {
 /** One conversation: who, what was said, and what to say. */
 export function ConversationView({ other, leave }: Props) {
   const { chat } = useDesk();
-  const { conversations, list, outbox } = useSnapshot();
+  const { conversations, list, outbox, typing } = useSnapshot();
   const conversation = conversations.get(other) ?? newConversation(other);
-  const [firstUnread, setFirstUnread] = useState<number | null>(null);
+  const [news, setNews] = useState<News | null | undefined>(() =>
+    list === "loading" ? undefined : newsOf(conversation),
+  );
   const [editing, setEditing] = useState<Bubble | null>(null);
   const [removing, setRemoving] = useState<Bubble | null>(null);
   const composer = useRef<ComposerHandle>(null);
-  const looked = useRef(false);
   const rows = useMemo(
-    () => rowsOf(conversation, outbox, chat.me, firstUnread),
-    [conversation, outbox, chat, firstUnread],
+    () => rowsOf(conversation, outbox, chat.me, news?.after ?? null, typing.has(other)),
+    [conversation, outbox, chat, news, typing, other],
   );
 
   useEffect(() => {
     if (list === "loading") return; // it tells how much of this is unread
     void chat.open(other);
-    if (looked.current) return;
-    looked.current = true;
     const known = chat.snapshot.conversations.get(other);
-    if (known && known.unread > 0) setFirstUnread(known.mine.read);
+    setNews((before) => (before === undefined ? newsOf(known) : before));
   }, [chat, other, list]);
 
   function say(text: string): void {
     if (editing) chat.edit(conversation, editing.message.id, text);
     else chat.send(other, text);
     setEditing(null);
-    setFirstUnread(null);
+    setNews(null);
   }
 
   const edit = useCallback((bubble: Bubble) => {
@@ -57,7 +56,7 @@ export function ConversationView({ other, leave }: Props) {
       <History
         conversation={conversation}
         rows={rows}
-        firstUnread={firstUnread}
+        news={news}
         edit={edit}
         remove={setRemoving}
       />
@@ -84,6 +83,11 @@ export function ConversationView({ other, leave }: Props) {
       )}
     </section>
   );
+}
+
+function newsOf(conversation: Conversation | undefined): News | null {
+  if (!conversation?.unread) return null;
+  return { after: conversation.mine.read, count: conversation.unread };
 }
 
 export function isEditable({ own, delivery, message, changing }: Bubble): boolean {

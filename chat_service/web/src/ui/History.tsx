@@ -3,7 +3,7 @@ import { Virtualizer, type VirtualizerHandle } from "virtua";
 
 import type { Conversation } from "../chat/conversation";
 import type { Bubble, Row } from "../chat/rows";
-import { useDesk, usePerson, useSnapshot } from "./desk";
+import { useDesk, usePerson } from "./desk";
 import { Down, Up } from "./icons";
 import { MessageBubble } from "./MessageBubble";
 import { dayName } from "./times";
@@ -11,33 +11,38 @@ import { dayName } from "./times";
 const NEAR_START_PX = 900;
 const NEAR_END_PX = 60;
 
+/** What was unread when one looked: after which position, and how much. */
+export interface News {
+  after: number;
+  count: number;
+}
+
 interface Props {
   conversation: Conversation;
   rows: readonly Row[];
-  firstUnread: number | null;
+  /** Undefined until that is known. */
+  news: News | null | undefined;
   edit: (bubble: Bubble) => void;
   remove: (bubble: Bubble) => void;
 }
 
 /** What was said. Only what is in view, and a little around it, is in the document. */
-export function History({ conversation, rows, firstUnread, edit, remove }: Props) {
+export function History({ conversation, rows, news, edit, remove }: Props) {
   const { chat } = useDesk();
-  const { typing } = useSnapshot();
   const { name } = usePerson(conversation.other);
   const scroller = useRef<HTMLDivElement>(null);
   const list = useRef<VirtualizerHandle>(null);
   const [atEnd, setAtEnd] = useState(true);
   const stick = useRef(true);
+  const top = useRef(0);
+  const wanted = useRef(false);
   const placed = useRef(false);
   const prepended = usePrepended(rows);
   const { other, loaded, head, unread } = conversation;
-  const isTyping = typing.has(other);
 
-  const toEnd = useCallback((smooth = false) => {
-    list.current?.scrollToIndex(rows.length - 1, { align: "end", smooth });
-    // What is measured late moves the end: the scroller itself knows it best.
-    const element = scroller.current;
-    if (element && !smooth) element.scrollTop = element.scrollHeight;
+  const toEnd = useCallback(() => {
+    stick.current = true;
+    list.current?.scrollToIndex(rows.length - 1, { align: "end" });
   }, [rows.length]);
 
   const look = useCallback(() => {
@@ -45,9 +50,13 @@ export function History({ conversation, rows, firstUnread, edit, remove }: Props
     const virtual = list.current;
     if (!element || !virtual || !placed.current) return;
     const below = element.scrollHeight - element.scrollTop - element.clientHeight;
-    stick.current = below < NEAR_END_PX;
+    // Only who scrolls up leaves the end: it moves away by itself while messages are measured.
+    if (below < NEAR_END_PX) stick.current = true;
+    else if (element.scrollTop < top.current - 1) stick.current = false;
+    top.current = element.scrollTop;
     setAtEnd(stick.current);
-    if (element.scrollTop < NEAR_START_PX) void chat.loadOlder(other);
+    const short = element.scrollHeight <= element.clientHeight;
+    if (short || (!stick.current && element.scrollTop < NEAR_START_PX)) void chat.loadOlder(other);
     if (document.visibilityState !== "visible" || !document.hasFocus()) return;
     const lowest = rows[virtual.findItemIndex(element.scrollTop + element.clientHeight - 24)];
     if (stick.current) chat.read(other, head);
@@ -56,23 +65,22 @@ export function History({ conversation, rows, firstUnread, edit, remove }: Props
 
   // The first place: where the unread messages begin, else the end.
   useLayoutEffect(() => {
-    if (placed.current || rows.length === 0 || loaded === "loading") return;
+    if (placed.current || rows.length === 0 || news === undefined) return;
+    if (loaded === "nothing" || loaded === "loading") return;
     placed.current = true;
-    const news = rows.findIndex((row) => row.kind === "new");
-    if (news > 0) list.current?.scrollToIndex(news, { align: "start", offset: -72 });
+    const begin = rows.findIndex((row) => row.kind === "new");
+    stick.current = begin <= 0;
+    if (begin > 0) list.current?.scrollToIndex(begin, { align: "start", offset: -72 });
     else toEnd();
-    requestAnimationFrame(() => {
-      if (news <= 0) toEnd();
-      look();
-    });
-  }, [rows, loaded, toEnd, look]);
+    requestAnimationFrame(() => look());
+  }, [rows, loaded, news, toEnd, look]);
 
   // One's own message is always shown, another's if one was at the end.
   const lastKey = rows.at(-1)?.key;
   const lastOwn = rows.at(-1)?.kind === "bubble" && (rows.at(-1) as Bubble).delivery === "waiting";
   useLayoutEffect(() => {
     if (placed.current && (stick.current || lastOwn)) toEnd();
-  }, [lastKey, lastOwn, isTyping, toEnd]);
+  }, [lastKey, lastOwn, toEnd]);
 
   useEffect(() => {
     look();
@@ -85,17 +93,19 @@ export function History({ conversation, rows, firstUnread, edit, remove }: Props
     };
   }, [look]);
 
-  const above = firstUnread !== null && !rows.some((row) => row.kind === "new" || reaches(row, firstUnread));
+  const above = news && !rows.some((row) => row.kind === "new") && loaded !== "all";
   async function toFirstUnread(): Promise<void> {
-    while (firstUnread !== null) {
-      const { messages } = chat.snapshot.conversations.get(other)!;
-      if (messages[0]!.seq <= firstUnread + 1 || !(await chat.loadOlder(other))) break;
-    }
-    requestAnimationFrame(() => {
-      const news = scroller.current?.dataset.news;
-      if (news) list.current?.scrollToIndex(Number(news), { align: "start", offset: -72 });
-    });
+    wanted.current = true;
+    const missing = () => (chat.snapshot.conversations.get(other)?.messages[0]?.seq ?? 0) > news!.after + 1;
+    while (missing() && (await chat.loadOlder(other)));
   }
+
+  const newsAt = rows.findIndex((row) => row.kind === "new");
+  useLayoutEffect(() => {
+    if (!wanted.current || newsAt < 0) return;
+    wanted.current = false;
+    list.current?.scrollToIndex(newsAt, { align: "start", offset: -72 });
+  }, [newsAt]);
 
   return (
     <div className="history-frame">
@@ -107,7 +117,7 @@ export function History({ conversation, rows, firstUnread, edit, remove }: Props
         aria-label={`Messages with ${name}`}
         aria-busy={loaded === "loading"}
         tabIndex={0}
-        data-news={rows.findIndex((row) => row.kind === "new")}
+        onKeyDown={(event) => event.key === "End" && toEnd()}
         data-count={rows.length}
       >
         <div className="history-space" />
@@ -122,12 +132,11 @@ export function History({ conversation, rows, firstUnread, edit, remove }: Props
         >
           {(row) => <Line key={row.key} row={row} name={name} edit={edit} remove={remove} />}
         </Virtualizer>
-        {isTyping && <Typing />}
       </div>
       {rows.length === 0 && <Empty conversation={conversation} name={name} />}
       {above && (
         <button className="pill top" onClick={() => void toFirstUnread()}>
-          <Up /> {unread > 99 ? "99+" : Math.max(unread, 1)} unread
+          <Up /> {news.count > 99 ? "99+" : news.count} unread
         </button>
       )}
       {!atEnd && (
@@ -154,6 +163,8 @@ function Line({ row, name, edit, remove }: Pick<Props, "edit" | "remove"> & { ro
           <span aria-hidden="true">New messages</span>
         </div>
       );
+    case "typing":
+      return <Typing />;
     case "bubble":
       return <MessageBubble bubble={row} name={name} edit={edit} remove={remove} />;
   }
@@ -187,10 +198,6 @@ function Empty({ conversation: { other, loaded }, name }: { conversation: Conver
       <p>Say hello.</p>
     </div>
   );
-}
-
-function reaches(row: Row, seq: number): boolean {
-  return row.kind === "bubble" && row.message.seq <= seq;
 }
 
 /** Whether rows came in front of those that were there, so that the view must not move. */

@@ -13,6 +13,7 @@ import { Sidebar } from "./Sidebar";
 import { useWakeUps } from "./wake_ups";
 
 const TOAST_MS = 6_000;
+const SAID_MS = 3_000;
 
 interface Props {
   session: Session;
@@ -82,6 +83,10 @@ function Attention({ other }: { other: string | null }) {
   const desk = useNews(other, setSaid);
   const unread = [...conversations.values()].reduce((sum, one) => sum + one.unread, 0);
 
+  useEffect(() => {
+    const spoken = setTimeout(() => setSaid(""), SAID_MS); // it may be deleted: it must not stay
+    return () => clearTimeout(spoken);
+  }, [said]);
   useEffect(() => {
     document.title = unread > 0 ? `(${unread > 99 ? "99+" : unread}) Messages` : "Messages";
   }, [unread]);
