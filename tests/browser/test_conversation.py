@@ -19,6 +19,7 @@ def pair(person: NewPerson) -> Pair:
     ann.say("Hello")
     bob.open(ann)
     bob.sees("Hello")
+    ann.sees_delivery("Hello", "read")
     return ann, bob
 
 

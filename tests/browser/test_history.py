@@ -71,9 +71,11 @@ def test_loading_older_messages_moves_nothing_in_view(person: NewPerson, write: 
     held: list[Route] = []
     bob.page.route("**/messages", lambda route: held.append(route))
     log = bob.page.get_by_role("log")
-    log.evaluate("log => { log.scrollTop = 700 }")
+    log.hover()
     while not held:
-        bob.page.wait_for_timeout(20)
+        bob.page.mouse.wheel(0, -500)
+        bob.page.wait_for_timeout(50)
+    bob.page.wait_for_timeout(300)
     first = _first_visible(bob.page)
     place = _top_of(bob.page, first)
     before = log.get_attribute("data-count") or ""

@@ -21,7 +21,7 @@ export function Confirm({ title, children, action, confirmed, close }: Props) {
         </button>
         <button
           className="button danger"
-          autoFocus
+          data-first
           onClick={() => {
             confirmed();
             close();

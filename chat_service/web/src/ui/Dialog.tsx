@@ -15,6 +15,7 @@ export function Dialog({ title, children, close }: Props) {
   useEffect(() => {
     const shown = dialog.current!;
     if (!shown.open) shown.showModal();
+    shown.querySelector<HTMLElement>("[data-first]")?.focus();
     return () => shown.close();
   }, []);
   return (

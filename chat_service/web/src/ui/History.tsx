@@ -10,6 +10,9 @@ import { dayName } from "./times";
 
 const NEAR_START_PX = 900;
 const NEAR_END_PX = 60;
+const GESTURE_MS = 1_000;
+/** As long as the list may take to measure its way to a place. */
+const JUMP_MS = 400;
 
 /** What was unread when one looked: after which position, and how much. */
 export interface News {
@@ -34,26 +37,37 @@ export function History({ conversation, rows, news, edit, remove }: Props) {
   const list = useRef<VirtualizerHandle>(null);
   const [atEnd, setAtEnd] = useState(true);
   const stick = useRef(true);
-  const top = useRef(0);
+  const moved = useRef(0);
+  const jumped = useRef(0);
   const wanted = useRef(false);
   const placed = useRef(false);
   const prepended = usePrepended(rows);
   const { other, loaded, head, unread } = conversation;
 
+  // What is measured late moves the end; `onResize` then comes here again.
   const toEnd = useCallback(() => {
+    const element = scroller.current!;
     stick.current = true;
-    list.current?.scrollToIndex(rows.length - 1, { align: "end" });
-  }, [rows.length]);
+    jumped.current = 0;
+    element.scrollTop = element.scrollHeight;
+  }, []);
+
+  const toRow = useCallback((index: number) => {
+    jumped.current = Date.now();
+    stick.current = false;
+    list.current?.scrollToIndex(index, { align: "start", offset: -72 });
+  }, []);
 
   const look = useCallback(() => {
     const element = scroller.current;
     const virtual = list.current;
     if (!element || !virtual || !placed.current) return;
     const below = element.scrollHeight - element.scrollTop - element.clientHeight;
-    // Only who scrolls up leaves the end: it moves away by itself while messages are measured.
-    if (below < NEAR_END_PX) stick.current = true;
-    else if (element.scrollTop < top.current - 1) stick.current = false;
-    top.current = element.scrollTop;
+    // Only a person leaves the end; by itself it moves away while messages are measured.
+    if (Date.now() - jumped.current < JUMP_MS) stick.current = false;
+    else if (below < NEAR_END_PX) stick.current = true;
+    else if (Date.now() - moved.current < GESTURE_MS) stick.current = false;
+    else if (stick.current) toEnd();
     setAtEnd(stick.current);
     const short = element.scrollHeight <= element.clientHeight;
     if (short || (!stick.current && element.scrollTop < NEAR_START_PX)) void chat.loadOlder(other);
@@ -61,7 +75,7 @@ export function History({ conversation, rows, news, edit, remove }: Props) {
     const lowest = rows[virtual.findItemIndex(element.scrollTop + element.clientHeight - 24)];
     if (stick.current) chat.read(other, head);
     else if (lowest?.kind === "bubble" && lowest.message.seq <= head) chat.read(other, lowest.message.seq);
-  }, [chat, other, rows, head]);
+  }, [chat, other, rows, head, toEnd]);
 
   // The first place: where the unread messages begin, else the end.
   useLayoutEffect(() => {
@@ -69,11 +83,10 @@ export function History({ conversation, rows, news, edit, remove }: Props) {
     if (loaded === "nothing" || loaded === "loading") return;
     placed.current = true;
     const begin = rows.findIndex((row) => row.kind === "new");
-    stick.current = begin <= 0;
-    if (begin > 0) list.current?.scrollToIndex(begin, { align: "start", offset: -72 });
+    if (begin > 0) toRow(begin);
     else toEnd();
     requestAnimationFrame(() => look());
-  }, [rows, loaded, news, toEnd, look]);
+  }, [rows, loaded, news, toEnd, toRow, look]);
 
   // One's own message is always shown, another's if one was at the end.
   const lastKey = rows.at(-1)?.key;
@@ -100,12 +113,20 @@ export function History({ conversation, rows, news, edit, remove }: Props) {
     while (missing() && (await chat.loadOlder(other)));
   }
 
+  const settle = () => {
+    if (!stick.current || !placed.current) return;
+    toEnd();
+    requestAnimationFrame(() => stick.current && scroller.current && toEnd());
+  };
+  const byHand = () => {
+    moved.current = Date.now();
+  };
   const newsAt = rows.findIndex((row) => row.kind === "new");
   useLayoutEffect(() => {
     if (!wanted.current || newsAt < 0) return;
     wanted.current = false;
-    list.current?.scrollToIndex(newsAt, { align: "start", offset: -72 });
-  }, [newsAt]);
+    toRow(newsAt);
+  }, [newsAt, toRow]);
 
   return (
     <div className="history-frame">
@@ -117,7 +138,10 @@ export function History({ conversation, rows, news, edit, remove }: Props) {
         aria-label={`Messages with ${name}`}
         aria-busy={loaded === "loading"}
         tabIndex={0}
-        onKeyDown={(event) => event.key === "End" && toEnd()}
+        onWheel={byHand}
+        onTouchMove={byHand}
+        onPointerDown={byHand}
+        onKeyDown={(event) => (event.key === "End" ? toEnd() : byHand())}
         data-count={rows.length}
       >
         <div className="history-space" />
@@ -128,7 +152,7 @@ export function History({ conversation, rows, news, edit, remove }: Props) {
           shift={prepended}
           bufferSize={500}
           onScroll={look}
-          onResize={() => stick.current && placed.current && toEnd()}
+          onResize={settle}
         >
           {(row) => <Line key={row.key} row={row} name={name} edit={edit} remove={remove} />}
         </Virtualizer>
