@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+OVERLAY := local
 DEV := $(VENV)/.dev-installed
 LOCAL := $(VENV)/.local-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -10,10 +11,10 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--generate-hashes --no-emit-index-url --no-header --no-config
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run-all run-auth run-chat web import-convos test test-browser check format lock clean
+.PHONY: help setup run-all run-auth run-chat web rotate-keys import-convos k8s-secrets test test-browser check bench format lock clean
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(DEV) ## Install everything, for running and for developing, into .venv (PYTHON=python3.12 to choose)
 
@@ -29,15 +30,21 @@ run-chat: $(LOCAL) ## Start one chat instance alone (MONGO_URL, AMQP_URL, AUTH_U
 web: $(LOCAL) ## Build the browser client, where its sources changed
 	@$(BIN)/python -m deploy.local.web
 
+rotate-keys: $(LOCAL) ## Add a signing key for in five minutes and remove those nobody needs (SIGNING_KEYS=folder)
+	@SIGNING_KEYS='$(or $(SIGNING_KEYS),.run/keys)' $(BIN)/python -m auth_service.rotate_keys
+
 import-convos: $(LOCAL) ## Import employees and conversations of the reference system: FROM=mongodb://host/database (ARGS=--dry-run)
 	@exec $(BIN)/python -m deploy.import_convos --from '$(FROM)' $(ARGS)
 
+k8s-secrets: $(LOCAL) ## Make the signing key and passwords of a cluster, once, in .run/k8s-secrets (OVERLAY=production)
+	@$(BIN)/python -m deploy.k8s_secrets $(OVERLAY)
+
 test: $(DEV) ## Run the tests (some of them: make test ARGS="-k resume")
-	@$(BIN)/python -m deploy.local.packages --browser
+	@$(BIN)/python -m deploy.local.packages
 	$(BIN)/python -m pytest $(ARGS)
 
 test-browser: $(DEV) ## Run the tests of the browser client, in Chromium
-	@$(BIN)/python -m deploy.local.packages --browser
+	@$(BIN)/python -m deploy.local.packages
 	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 check: $(DEV) ## Run everything that a change has to pass: lint, format, types, tests
@@ -45,6 +52,14 @@ check: $(DEV) ## Run everything that a change has to pass: lint, format, types, 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	@$(MAKE) --no-print-directory test
+
+bench: $(DEV) ## Measure everything, in about 5 minutes, into bench.json; or a part: make bench-cpu (throughput open-loop history instances connections put post resume login start)
+	@$(BIN)/python -m deploy.local.packages
+	@exec $(BIN)/python -m tests.bench
+
+bench-%: $(DEV)
+	@$(BIN)/python -m deploy.local.packages
+	@exec $(BIN)/python -m tests.bench $*
 
 format: $(DEV) ## Format the code and repair what lint can repair
 	$(BIN)/ruff check --fix .
@@ -57,7 +72,7 @@ lock: $(DEV) ## Write requirements/*.txt from pyproject.toml (newer versions: ma
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/chat.txt
 	$(filter-out pyproject.toml,$(COMPILE)) $(ARGS) --group node --output-file requirements/node.txt
 
-clean: ## Remove .run (the data of run-all!) and caches; .venv stays
+clean: ## Remove .run (the data of run-all, the Secrets of k8s-secrets!) and caches; .venv stays
 	@if [ -e .run/lock ] && command -v flock >/dev/null && ! flock --nonblock .run/lock true; then \
 		echo "make run-all is running here: stop it first."; exit 1; fi
 	rm -rf .run .mypy_cache .ruff_cache .pytest_cache .hypothesis

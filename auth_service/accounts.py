@@ -1,20 +1,29 @@
 """Signing up, logging in and staying logged in: what these mean, without HTTP and storage."""
 
+from contextlib import suppress
+
+from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter
 
+from auth_service.announcer import Announcer
+from auth_service.audit import Audit
+from auth_service.departures import Departures
+from auth_service.directory import search_terms
 from auth_service.employees import Employee, Employees, email_taken
 from auth_service.passwords import Passwords, require_acceptable, require_checkable
+from auth_service.profiles import required_text, text, view
 from auth_service.protocol import EmployeeView, Grant, LogIn, SignUp
-from auth_service.sessions import Device, Reused, Session, Sessions
+from auth_service.refresh_tokens import RefreshToken
+from auth_service.sessions import Device, Reason, Reused, Session, Sessions
+from auth_service.throttling import Throttle
 from auth_service.tokens import TokenIssuer
-from shared.decoding import reject_nul
 from shared.emails import normalise
 from shared.errors import (
-    FieldProblem,
     InvalidCredentials,
-    InvalidInput,
+    SignUpClosed,
     Unavailable,
     UnknownEmployee,
+    UnknownSession,
 )
 from shared.logs import get_logger
 
@@ -22,6 +31,13 @@ log = get_logger("accounts")
 
 LOGINS = ("success", "unknown_email", "wrong_password")
 REFRESHES = ("success", "refused", "reused")
+
+
+class Admission(Struct, frozen=True):
+    """Who may sign up; no domains are all domains."""
+
+    open: bool
+    domains: tuple[str, ...]
 
 
 class Accounts:
@@ -33,76 +49,124 @@ class Accounts:
         *,
         employees: Employees,
         sessions: Sessions,
+        departures: Departures,
         passwords: Passwords,
         tokens: TokenIssuer,
+        throttle: Throttle,
+        admission: Admission,
+        announcer: Announcer,
+        audit: Audit,
         registry: CollectorRegistry,
     ) -> None:
         self._employees = employees
         self._sessions = sessions
+        self._departures = departures
         self._passwords = passwords
         self._tokens = tokens
+        self._throttle = throttle
+        self._admission = admission
+        self._announcer = announcer
+        self._audit = audit
         self._logins = _counter("auth_logins_total", "Log-ins by outcome", LOGINS, registry)
         self._refreshes = _counter(
             "auth_refreshes_total", "Uses of refresh tokens by outcome", REFRESHES, registry
         )
 
-    async def sign_up(self, new: SignUp) -> EmployeeView:
-        """Raises `EmailTaken`, also where another sign-up with this address is a moment ahead."""
-        name = _text(new.name, "$.name")
-        if name is None:
-            raise InvalidInput("The name is blank.", problems=(FieldProblem("$.name", "is blank"),))
+    async def sign_up(self, new: SignUp, address: str) -> EmployeeView:
+        """Raises `EmailTaken`, also where another sign-up with this address is a moment ahead,
+        `SignUpClosed` and `RateLimited`."""
+        name = required_text(new.name, "$.name")
         email = normalise(new.email)
-        department = _text(new.department, "$.department")
-        role = _text(new.role, "$.role")
-        require_acceptable(new.password)
-        if await self._employees.find(email) is not None:
+        self._require_admitted(email)
+        department = text(new.department, "$.department")
+        role = text(new.role, "$.role")
+        require_acceptable(new.password, email)
+        await self._throttle.sign_up(address)
+        if await self._employees.exists(email) or await self._departures.had(email):
             raise email_taken()
         employee = await self._employees.add(
             name=name,
             email=email,
             department=department,
             role=role,
+            search=search_terms(name, email),
             password=await self._passwords.hash(new.password),
         )
-        log.info("signed up", employee=employee.id)
+        # Somebody who leaves is noted there before their document goes: had it gone since we looked
+        # first, this one could be stored, and the note is there.
+        if await self._departures.had(email):
+            await self._employees.remove(employee.key)
+            raise email_taken()
+        self._audit.signed_up(employee.id)
         return view(employee)
+
+    def _require_admitted(self, email: str) -> None:
+        if not self._admission.open:
+            raise SignUpClosed("Accounts are made by an administrator here.")
+        domains = self._admission.domains
+        if domains and email.partition("@")[2] not in domains:
+            raise SignUpClosed(f"Only addresses of {', '.join(domains)} can sign up.")
 
     async def log_in(self, credentials: LogIn, device: Device) -> Grant:
         """Raises `InvalidCredentials`: after the same time and in the same words for an unknown
-        address and a wrong password. A hash of a lower cost than today's is renewed."""
+        address and a wrong password, and `RateLimited`: after as many of either. A hash of a lower
+        cost than today's is renewed."""
         email = normalise(credentials.email)
         require_checkable(credentials.password)
+        attempt = await self._throttle.password(email, device.address)
         employee = await self._employees.find(email)
         hashed = None if employee is None else employee.password
         right = await self._passwords.verify(credentials.password, hashed)
         if employee is None or not right:
             outcome = "unknown_email" if employee is None else "wrong_password"
             self._logins.labels(outcome).inc()
-            log.info("login refused", outcome=outcome, employee=employee and employee.id)
-            raise InvalidCredentials("The email or the password is wrong.")
+            self._audit.login_refused(outcome, None if employee is None else employee.id)
+            raise _wrong()
+        await self._throttle.right(attempt)
+        session = await self._sessions.open(employee.key, device)
+        await self._require_unchanged(employee, session, credentials.password)
         if self._passwords.outdated(employee.password):
             await self._renew(employee, credentials.password)
-        grant = self._grant(employee, await self._sessions.open(employee.key, device))
         self._logins.labels("success").inc()
-        return grant
+        self._audit.logged_in(employee.id, session.sid)
+        return self._grant(employee, session)
 
-    async def refresh(self, refresh_token: str) -> Grant:
-        """Raises `InvalidCredentials` where the token is none, or its session has ended."""
+    async def refresh(self, refresh_token: str, address: str) -> Grant:
+        """Raises `InvalidCredentials` where the token is none, or its session has ended, and
+        `RateLimited`."""
         try:
+            await self._throttle.refresh(RefreshToken.parse(refresh_token).sid, address)
             session = await self._sessions.refresh(refresh_token)
             employee = await self._employees.get_by_id(str(session.employee))
         except Reused as reuse:
+            self._announcer.wake()
             self._refreshes.labels("reused").inc()
-            log.warning("a used refresh token: session revoked", session=reuse.session)
+            self._audit.reused(str(reuse.employee), reuse.session)
             raise
         except InvalidCredentials:
-            self._refreshes.labels("refused").inc()
+            await self._refused(address)
             raise
         except UnknownEmployee:
-            self._refreshes.labels("refused").inc()
+            await self._refused(address)
             raise InvalidCredentials("The session has ended: log in again.") from None
         self._refreshes.labels("success").inc()
+        self._audit.refreshed(employee.id, session.sid)
         return self._grant(employee, session)
+
+    async def _refused(self, address: str) -> None:
+        self._refreshes.labels("refused").inc()
+        await self._throttle.refresh_failed(address)
+
+    async def _require_unchanged(self, employee: Employee, session: Session, password: str) -> None:
+        """A password that was changed, or an account that was deleted, while this login computed
+        has ended all sessions but this one, which was not there yet: so it looks for itself."""
+        now = await self._employees.find(employee.email)
+        if now is not None and now.password == employee.password:
+            return
+        if now is None or not await self._passwords.verify(password, now.password):
+            with suppress(UnknownSession):
+                await self._sessions.revoke(employee.key, session.sid, Reason.PASSWORD)
+            raise _wrong()
 
     async def _renew(self, employee: Employee, password: str) -> None:
         """Not worth failing a login for: the next one tries again."""
@@ -124,23 +188,8 @@ class Accounts:
         )
 
 
-def view(employee: Employee) -> EmployeeView:
-    return EmployeeView(
-        id=employee.id,
-        name=employee.name,
-        email=employee.email,
-        department=employee.department,
-        role=employee.role,
-        created_at=employee.created_at,
-    )
-
-
-def _text(text: str | None, path: str) -> str | None:
-    """`text` without blanks around it; None for nothing."""
-    if text is None:
-        return None
-    reject_nul(text, path)
-    return text.strip() or None
+def _wrong() -> InvalidCredentials:
+    return InvalidCredentials("The email or the password is wrong.")
 
 
 def _counter(

@@ -8,20 +8,45 @@ from pathlib import Path
 
 from aiohttp import web
 
-from auth_service import employees, sessions
-from auth_service.accounts import Accounts
+from auth_service import (
+    departures,
+    directory,
+    directory_routes,
+    employees,
+    own_routes,
+    routes,
+    session_routes,
+    sessions,
+    throttle_store,
+)
+from auth_service.access import SessionVerifier
+from auth_service.accounts import Accounts, Admission
+from auth_service.announcer import Announcer
+from auth_service.audit import Audit
+from auth_service.departures import Departures
+from auth_service.directory import Directory
+from auth_service.directory_routes import DIRECTORY, EMPLOYEES
 from auth_service.employees import Employees
-from auth_service.keys import KeyRing, load_keys
+from auth_service.keys import KeyRing, KeyWatch, load_keys
+from auth_service.own_account import OwnAccount
+from auth_service.own_routes import OWN_ACCOUNT
+from auth_service.own_sessions import OwnSessions
 from auth_service.passwords import Passwords
-from auth_service.routes import ACCOUNTS, EMPLOYEES, ENDPOINTS, KEYS
+from auth_service.routes import ACCOUNTS, KEYS, SESSIONS
+from auth_service.session_routes import OWN_SESSIONS
 from auth_service.sessions import Sessions
 from auth_service.settings import AuthSettings
+from auth_service.throttle_store import Throttles
+from auth_service.throttling import Throttle
 from auth_service.tokens import TokenIssuer
 from shared.application import assemble
 from shared.health import Health
+from shared.logs import get_logger
 from shared.metrics import HttpMetrics
 from shared.mongo import Database, Mongo
-from shared.tokens import VERIFIER, TokenVerifier
+from shared.tokens import VERIFIER
+
+log = get_logger("auth")
 
 DESCRIPTION = "Sign-up, login, sessions, and the public keys of the access tokens."
 
@@ -31,23 +56,38 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
 
     It connects to nothing before it is started. Raises `KeyFolderError`.
     """
-    keys = keys or load_keys(Path(settings.signing_keys))
+    folder = Path(settings.signing_keys)
+    watched = keys is None
+    keys = keys or load_keys(folder)
     metrics = HttpMetrics()
     mongo = Mongo(settings.mongo_url, settings.mongo_database, _prepare)
-    directory = Employees(mongo)
+    staff = Employees(mongo)
+    people = Directory(mongo)
     passwords = Passwords(
         cost=settings.bcrypt_cost,
         workers=settings.bcrypt_workers,
         queue=settings.bcrypt_queue,
         registry=metrics.registry,
     )
+    open_sessions = Sessions(
+        mongo,
+        unused=timedelta(days=settings.refresh_token_days),
+        lifetime=timedelta(days=settings.session_days),
+        access_tokens=timedelta(seconds=settings.access_token_seconds),
+    )
+    departed = Departures(mongo)
+    announcer = Announcer(settings.broker_url, open_sessions, departed)
+    audit = Audit()
+    throttle = Throttle(
+        Throttles(mongo) if settings.rate_limits else None,
+        failures=settings.login_failures,
+        sign_ups=settings.sign_ups,
+        registry=metrics.registry,
+    )
     accounts = Accounts(
-        employees=directory,
-        sessions=Sessions(
-            mongo,
-            unused=timedelta(days=settings.refresh_token_days),
-            revoked=timedelta(seconds=settings.access_token_seconds),
-        ),
+        employees=staff,
+        sessions=open_sessions,
+        departures=departed,
         passwords=passwords,
         tokens=TokenIssuer(
             keys,
@@ -55,35 +95,70 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
             audience=settings.jwt_audience,
             lifetime=settings.access_token_seconds,
         ),
+        throttle=throttle,
+        admission=Admission(settings.sign_up == "open", settings.sign_up_domains),
+        announcer=announcer,
+        audit=audit,
         registry=metrics.registry,
+    )
+
+    own_account = OwnAccount(
+        employees=staff,
+        sessions=open_sessions,
+        departures=departed,
+        passwords=passwords,
+        throttle=throttle,
+        announcer=announcer,
+        audit=audit,
     )
 
     async def lifetime(_app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.callback(passwords.close)
             stack.callback(mongo.close)
-            stack.push_async_callback(_end, asyncio.create_task(mongo.run()))
+            watch = [KeyWatch(folder, keys).run] if watched else []
+            for run in (mongo.run, announcer.run, own_account.run, people.run, *watch):
+                task = asyncio.create_task(run(), name=run.__qualname__)
+                task.add_done_callback(_report)
+                stack.push_async_callback(_end, task)
             yield
 
     app = assemble(
         settings,
         title="Auth service",
         description=DESCRIPTION,
-        endpoints=ENDPOINTS,
+        endpoints=(
+            *routes.ENDPOINTS,
+            *own_routes.ENDPOINTS,
+            *directory_routes.ENDPOINTS,
+            *session_routes.ENDPOINTS,
+        ),
         health=Health({"mongodb": mongo.check}),
         metrics=metrics,
     )
     app[ACCOUNTS] = accounts
-    app[EMPLOYEES] = directory
+    app[EMPLOYEES] = staff
+    app[DIRECTORY] = people
     app[KEYS] = keys
-    app[VERIFIER] = TokenVerifier(keys, settings.jwt_issuer, settings.jwt_audience)
+    app[SESSIONS] = open_sessions
+    app[OWN_ACCOUNT] = own_account
+    app[OWN_SESSIONS] = OwnSessions(staff, open_sessions, announcer, audit)
+    app[VERIFIER] = SessionVerifier(keys, settings.jwt_issuer, settings.jwt_audience, open_sessions)
     app.cleanup_ctx.append(lifetime)
     return app
 
 
 async def _prepare(database: Database) -> None:
     await employees.prepare(database)
+    await directory.prepare(database)
+    await departures.prepare(database)
     await sessions.prepare(database)
+    await throttle_store.prepare(database)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("a part of the service ended", part=task.get_name(), exc_info=task.exception())
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -2,7 +2,9 @@
 
 Documents are what they always were: `{_id, name, email, department, role, password}`, the
 password as a bcrypt hash, and now `created_at` and `updated_at`. An `_id` is an ObjectId; those of
-older data may be strings.
+older data may be strings. `search` is the directory's. `keep_session` is there while sessions have
+still to be ended after a change of the password: all but that one. `leaving` is when somebody
+deleted their account: the rest of them goes soon.
 """
 
 from datetime import UTC, datetime
@@ -12,6 +14,7 @@ from bson import ObjectId
 from bson.errors import InvalidId
 from motor.motor_asyncio import AsyncIOMotorCollection
 from msgspec import Struct
+from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from shared.errors import EmailTaken, UnknownEmployee
@@ -21,6 +24,9 @@ from shared.mongo import Database, Document, Mongo, reachable
 log = get_logger("employees")
 
 NAME = "employees"
+AT_ONCE = 500
+EXISTING: Document = {"leaving": None}
+"""Whoever is about to be deleted does not exist for anybody."""
 
 
 class Employee(Struct, frozen=True):
@@ -49,7 +55,14 @@ class Employees:
         self._mongo = mongo
 
     async def add(
-        self, *, name: str, email: str, department: str | None, role: str | None, password: str
+        self,
+        *,
+        name: str,
+        email: str,
+        department: str | None,
+        role: str | None,
+        password: str,
+        search: list[str],
     ) -> Employee:
         """Store a new employee with this password hash. Raises `EmailTaken`."""
         now = _now()
@@ -60,6 +73,7 @@ class Employees:
             "department": department,
             "role": role,
             "password": password,
+            "search": search,
             "created_at": now,
             "updated_at": now,
         }
@@ -68,22 +82,39 @@ class Employees:
                 await self._collection.insert_one(document)
         except DuplicateKeyError:
             raise email_taken() from None
-        return _employee(document)
+        return employee_of(document)
 
     async def find(self, email: str) -> Employee | None:
         with reachable():
-            document = await self._collection.find_one({"email": email})
-        return None if document is None else _employee(document)
+            document = await self._collection.find_one({"email": email, **EXISTING})
+        return None if document is None else employee_of(document)
+
+    async def exists(self, email: str) -> bool:
+        """Whether the address is in use, be it by somebody who leaves."""
+        with reachable():
+            return await self._collection.find_one({"email": email}, {"_id": 1}) is not None
 
     async def get(self, email: str) -> Employee:
         """Raises `UnknownEmployee`."""
         return _known(await self.find(email))
 
-    async def get_by_id(self, employee: str) -> Employee:
-        """The employee of a token's `sub`. Raises `UnknownEmployee`."""
+    async def get_by_id(self, employee: str, *, leaving: bool = False) -> Employee:
+        """The employee of a token's `sub`, with `leaving` also one who is about to go. Raises
+        `UnknownEmployee`."""
+        query: Document = {"_id": {"$in": _keys(employee)}}
         with reachable():
-            document = await self._collection.find_one({"_id": {"$in": _keys(employee)}})
-        return _known(None if document is None else _employee(document))
+            document = await self._collection.find_one(query if leaving else query | EXISTING)
+        return _known(None if document is None else employee_of(document))
+
+    async def update(self, employee: str, changes: Document) -> Employee:
+        """Set these fields of the employee of a token's `sub`. Raises `UnknownEmployee`."""
+        with reachable():
+            document: Document | None = await self._collection.find_one_and_update(
+                {"_id": {"$in": _keys(employee)}, **EXISTING},
+                {"$set": {**changes, "updated_at": _now()}},
+                return_document=ReturnDocument.AFTER,
+            )
+        return _known(None if document is None else employee_of(document))
 
     async def renew_password(self, employee: Employee, password: str) -> None:
         """Replace the hash that `employee` was read with, unless it has changed since."""
@@ -92,6 +123,50 @@ class Employees:
                 {"_id": employee.key, "password": employee.password},
                 {"$set": {"password": password, "updated_at": _now()}},
             )
+
+    async def change_password(self, employee: Employee, password: str, keep: str) -> bool:
+        """Replace the hash that `employee` was read with, and note that all sessions but `keep`
+        have to end; False where it has changed since."""
+        with reachable():
+            result = await self._collection.update_one(
+                {"_id": employee.key, "password": employee.password},
+                {"$set": {"password": password, "keep_session": keep, "updated_at": _now()}},
+            )
+        return result.matched_count == 1
+
+    async def with_sessions_to_end(self) -> list[tuple[Any, str]]:
+        """Employees whose password was changed: the `_id`, and the session to keep."""
+        with reachable():
+            rows = await self._collection.find(
+                {"keep_session": {"$exists": True}}, {"keep_session": 1}
+            ).to_list(AT_ONCE)
+        return [(row["_id"], row["keep_session"]) for row in rows]
+
+    async def sessions_ended(self, key: Any, keep: str) -> None:
+        """All sessions but `keep` of the employee have ended."""
+        with reachable():
+            await self._collection.update_one(
+                {"_id": key, "keep_session": keep}, {"$unset": {"keep_session": ""}}
+            )
+
+    async def leave(self, employee: Employee) -> None:
+        """From now on this employee exists for nobody; repeatable."""
+        with reachable():
+            await self._collection.update_one(
+                {"_id": employee.key, **EXISTING}, {"$set": {"leaving": _now()}}
+            )
+
+    async def who_leave(self) -> list[tuple[Employee, datetime]]:
+        """Employees who are about to go, and when they decided so."""
+        query = {"leaving": {"$exists": True}}
+        with reachable():
+            rows = await self._collection.find(query).to_list(AT_ONCE)
+        return [(employee_of(row), row["leaving"]) for row in rows]
+
+    async def remove(self, key: Any) -> None:
+        """Delete the document; repeatable."""
+        with reachable():
+            await self._collection.delete_one({"_id": key})
 
     @property
     def _collection(self) -> AsyncIOMotorCollection[Document]:
@@ -105,6 +180,10 @@ async def prepare(database: Database) -> None:
     """
     collection = database[NAME]
     await collection.create_index("email", unique=True)
+    await collection.create_index("leaving", partialFilterExpression={"leaving": {"$exists": True}})
+    await collection.create_index(
+        "keep_session", partialFilterExpression={"keep_session": {"$exists": True}}
+    )
     # Only addresses with capitals or blanks: a scan of the index, and of nothing else.
     async for document in collection.find({"email": {"$regex": r"[A-Z\s]"}}, {"email": 1}):
         email = str(document["email"])
@@ -137,7 +216,7 @@ def _keys(employee: str) -> list[Any]:
         return [employee]
 
 
-def _employee(document: Document) -> Employee:
+def employee_of(document: Document) -> Employee:
     key = document["_id"]
     created_at = document.get("created_at")
     if created_at is None and isinstance(key, ObjectId):

@@ -13,6 +13,7 @@ from typing import TypeVar
 import bcrypt
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
+from auth_service import common_passwords
 from shared.errors import FieldProblem, InvalidInput, Unavailable
 from shared.logs import get_logger
 
@@ -30,6 +31,7 @@ class Passwords:
     """Hashes and checks; both raise `Unavailable` where `queue` computations wait already."""
 
     def __init__(self, *, cost: int, workers: int, queue: int, registry: CollectorRegistry) -> None:
+        common_passwords.load()
         self._cost = cost
         self._workers = workers
         self._limit = workers + queue
@@ -51,7 +53,7 @@ class Passwords:
         )
 
     async def hash(self, password: str) -> str:
-        """A new hash of a password that `require_acceptable` passed."""
+        """A new hash of a password that `require_acceptable` let pass."""
         return await self._compute("hash", lambda: _hash(password.encode(), self._cost))
 
     async def verify(self, password: str, hashed: str | None) -> bool:
@@ -107,11 +109,18 @@ class Passwords:
             self._seconds.labels(work).observe(self._latest_seconds)
 
 
-def require_acceptable(password: str, path: str = "$.password") -> None:
-    """Raise `InvalidInput` where a new password is too short, or bcrypt could not hash it."""
+def require_acceptable(password: str, email: str, path: str = "$.password") -> None:
+    """Raise `InvalidInput` where a new password of the employee with this address (normalised) is
+    too short, one of the first to be guessed, or bcrypt could not hash it."""
     if len(password) < MIN_PASSWORD:
         raise _unacceptable(path, f"expected at least {MIN_PASSWORD} characters")
     require_checkable(password, path)
+    if common_passwords.is_common(password):
+        raise _unacceptable(path, "it is one of the most common passwords")
+    name, _, _ = email.partition("@")
+    guessable = [email] if len(name) < MIN_PASSWORD else [email, name]
+    if any(part in password.casefold() for part in guessable):
+        raise _unacceptable(path, "it contains the email address")
 
 
 def require_checkable(password: str, path: str = "$.password") -> None:

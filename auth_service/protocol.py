@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from auth_service.passwords import MAX_PASSWORD_BYTES, MIN_PASSWORD
+from shared.times import Time
 
 BYTES = f"at most {MAX_PASSWORD_BYTES} bytes of UTF-8"
 
@@ -30,8 +31,49 @@ class LogIn(Struct, frozen=True, forbid_unknown_fields=True):
     password: Password
 
 
+class ChangeProfile(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is left out stays; null clears."""
+
+    name: Name | UnsetType = UNSET
+    department: Label | UnsetType | None = UNSET
+    role: Label | UnsetType | None = UNSET
+
+
+class ChangePassword(Struct, frozen=True, forbid_unknown_fields=True):
+    current_password: Password
+    new_password: NewPassword
+
+
+class DeleteAccount(Struct, frozen=True, forbid_unknown_fields=True):
+    password: Password
+
+
 class Refresh(Struct, frozen=True, forbid_unknown_fields=True):
     refresh_token: RefreshToken
+
+
+class SessionView(Struct, frozen=True):
+    """An open session; `current` is the one whose access token asks."""
+
+    id: str
+    user_agent: str
+    address: str
+    created_at: Time
+    last_used_at: Time
+    expires_at: Time
+    current: bool
+
+
+class SessionList(Struct, frozen=True):
+    """The last used first."""
+
+    sessions: tuple[SessionView, ...]
+
+
+class Since(Struct, frozen=True, forbid_unknown_fields=True):
+    since: (
+        Annotated[datetime, Meta(tz=True, description="only what was revoked then or later")] | None
+    ) = None
 
 
 class EmployeeView(Struct, frozen=True):
@@ -42,7 +84,26 @@ class EmployeeView(Struct, frozen=True):
     email: str
     department: str | None
     role: str | None
-    created_at: datetime | None
+    created_at: Time | None
+
+
+class DirectoryQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    query: Annotated[
+        str,
+        Meta(max_length=100, description="how a name, a word of it, or an address begins"),
+    ] = ""
+    department: Annotated[Label, Meta(description="exactly this one")] | None = None
+    cursor: Annotated[str, Meta(max_length=512, description="`next` of the page before")] | None = (
+        None
+    )
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+
+
+class EmployeePage(Struct, frozen=True):
+    """In order of their addresses; `next` is null at the end."""
+
+    employees: tuple[EmployeeView, ...]
+    next: str | None
 
 
 class Grant(Struct, frozen=True, kw_only=True):

@@ -2,29 +2,28 @@
 
 from aiohttp import web
 
-from auth_service.accounts import Accounts, view
-from auth_service.employees import Employees
+from auth_service.accounts import Accounts
 from auth_service.keys import KeyRing
-from auth_service.protocol import EmployeeView, Grant, LogIn, Refresh, SignUp
-from auth_service.sessions import Device
-from shared.emails import normalise
+from auth_service.protocol import EmployeeView, Grant, LogIn, Refresh, SignUp, Since
+from auth_service.sessions import Device, Sessions
+from shared.addresses import client_address
+from shared.auth_events import MOST_REVOKED, REVOKED_SESSIONS, RevokedSessions
 from shared.endpoints import Endpoint, json_reply
-from shared.errors import EmailTaken, InvalidCredentials, InvalidInput, UnknownEmployee
+from shared.errors import EmailTaken, InvalidCredentials, RateLimited, SignUpClosed
 from shared.jwks import Jwks
-from shared.tokens import Claims
+from shared.times import in_utc
 
 ACCOUNTS = web.AppKey("accounts", Accounts)
-EMPLOYEES = web.AppKey("employees", Employees)
 KEYS = web.AppKey("keys", KeyRing)
-
-EMPLOYEE = r"/employees/{email:[^\x2f]+}"
-"""One segment: aiohttp's own pattern leaves braces out, which addresses may have."""
+SESSIONS = web.AppKey("sessions", Sessions)
 
 NO_STORE = {"Cache-Control": "no-store"}
 
 
 async def sign_up(request: web.Request, body: SignUp) -> web.Response:
-    return json_reply(await request.app[ACCOUNTS].sign_up(body), status=201)
+    return json_reply(
+        await request.app[ACCOUNTS].sign_up(body, client_address(request)), status=201
+    )
 
 
 async def log_in(request: web.Request, body: LogIn) -> web.Response:
@@ -32,24 +31,22 @@ async def log_in(request: web.Request, body: LogIn) -> web.Response:
 
 
 async def refresh(request: web.Request, body: Refresh) -> web.Response:
-    return json_reply(await request.app[ACCOUNTS].refresh(body.refresh_token))
-
-
-async def own_profile(request: web.Request, caller: Claims) -> web.Response:
-    return json_reply(view(await request.app[EMPLOYEES].get_by_id(caller.sub)))
-
-
-async def profile(request: web.Request, caller: Claims) -> web.Response:
-    email = normalise(request.match_info["email"], "$.email")
-    return json_reply(view(await request.app[EMPLOYEES].get(email)))
+    address = client_address(request)
+    return json_reply(await request.app[ACCOUNTS].refresh(body.refresh_token, address))
 
 
 async def jwks(request: web.Request) -> web.Response:
     return json_reply(request.app[KEYS].jwks)
 
 
+async def revoked_sessions(request: web.Request, query: Since) -> web.Response:
+    since = None if query.since is None else in_utc(query.since, "$.since")
+    revoked = await request.app[SESSIONS].revoked(since, MOST_REVOKED)
+    return json_reply(RevokedSessions(tuple(revoked)))
+
+
 def _device(request: web.Request) -> Device:
-    return Device(request.headers.get("User-Agent", ""), request.remote or "")
+    return Device(request.headers.get("User-Agent", ""), client_address(request))
 
 
 ENDPOINTS = (
@@ -60,7 +57,7 @@ ENDPOINTS = (
         summary="Sign up",
         body=SignUp,
         replies={201: EmployeeView},
-        errors=(EmailTaken,),
+        errors=(EmailTaken, RateLimited, SignUpClosed),
         public=True,
     ),
     Endpoint(
@@ -70,7 +67,7 @@ ENDPOINTS = (
         summary="Log in: an access token, and a refresh token to get the next one with",
         body=LogIn,
         replies={200: Grant},
-        errors=(InvalidCredentials,),
+        errors=(InvalidCredentials, RateLimited),
         headers=NO_STORE,
         public=True,
     ),
@@ -85,25 +82,9 @@ ENDPOINTS = (
         ),
         body=Refresh,
         replies={200: Grant},
-        errors=(InvalidCredentials,),
+        errors=(InvalidCredentials, RateLimited),
         headers=NO_STORE,
         public=True,
-    ),
-    Endpoint(
-        method="GET",
-        path="/employees/me",
-        handler=own_profile,
-        summary="The caller's own entry in the directory",
-        replies={200: EmployeeView},
-        errors=(UnknownEmployee,),
-    ),
-    Endpoint(
-        method="GET",
-        path=EMPLOYEE,
-        handler=profile,
-        summary="One employee, by email",
-        replies={200: EmployeeView},
-        errors=(InvalidInput, UnknownEmployee),
     ),
     Endpoint(
         method="GET",
@@ -112,6 +93,19 @@ ENDPOINTS = (
         summary="The public keys that access tokens are verified with (RFC 7517)",
         replies={200: Jwks},
         headers={"Cache-Control": "public, max-age=60"},
+        public=True,
+    ),
+    Endpoint(
+        method="GET",
+        path=REVOKED_SESSIONS,
+        handler=revoked_sessions,
+        summary="Sessions whose access tokens must not be believed any more",
+        description=(
+            f"In the order of their revocation, at most {MOST_REVOKED}: where there are as many,"
+            " ask again with the last one's time. The ids say nothing to strangers."
+        ),
+        query=Since,
+        replies={200: RevokedSessions},
         public=True,
     ),
 )

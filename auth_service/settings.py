@@ -6,6 +6,8 @@ from msgspec import Meta
 
 from shared.settings import Count, Port, Settings
 
+Domain = Annotated[str, Meta(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$")]
+
 
 class AuthSettings(Settings, frozen=True, kw_only=True):
     signing_keys: Annotated[
@@ -19,12 +21,33 @@ class AuthSettings(Settings, frozen=True, kw_only=True):
         str, Meta(min_length=1, max_length=63, description="database of this service")
     ] = "messaging_auth"
     port: Port = 8001
+    amqp_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(amqps?|memory)://",
+            description="RabbitMQ, amqp://user:password@host:port/vhost; memory:// for none",
+        ),
+    ] = "memory://"
+    sign_up: Annotated[
+        str, Meta(pattern="^(open|closed)$", description="open, or closed: then nobody signs up")
+    ] = "open"
+    sign_up_domains: Annotated[
+        tuple[Domain, ...],
+        Meta(description="domains of the addresses that may sign up, comma separated"),
+    ] = ()
     access_token_seconds: Annotated[
         int, Meta(ge=1, le=86_400, description="lifetime of an access token in seconds")
     ] = 600
     refresh_token_days: Annotated[
         int, Meta(ge=1, le=365, description="a session ends when it was not used for this long")
     ] = 30
+    session_days: Annotated[
+        int, Meta(ge=1, le=3650, description="a session ends this long after its login in any case")
+    ] = 90
+    login_failures: Annotated[
+        Count, Meta(description="wrong passwords of an account from one address without a delay")
+    ] = 10
+    sign_ups: Annotated[Count, Meta(description="sign-ups from one address without a delay")] = 200
     bcrypt_cost: Annotated[
         int, Meta(ge=4, le=16, description="bcrypt's work factor; one more is twice the time")
     ] = 12
@@ -34,3 +57,8 @@ class AuthSettings(Settings, frozen=True, kw_only=True):
     bcrypt_queue: Annotated[
         Count, Meta(le=10_000, description="passwords that may wait for a thread; more get a 503")
     ] = 64
+
+    @property
+    def broker_url(self) -> str | None:
+        """None where there is no broker between processes."""
+        return None if self.amqp_url.startswith("memory:") else self.amqp_url

@@ -1,6 +1,7 @@
 """Puts the chat service together. Nothing happens at import."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 
@@ -8,12 +9,15 @@ import aiohttp
 from aiohttp import web
 
 from chat_service import asyncapi, conversation_routes, presence_routes, routes
+from chat_service.auth_feed import AuthFeed
 from chat_service.broker import Broker
 from chat_service.connection import Bounds
 from chat_service.conversation_list import ConversationList
 from chat_service.conversation_routes import CONVERSATION_LIST, MARKING
 from chat_service.conversations import Conversations
+from chat_service.counts import SocketCounts
 from chat_service.delivery import Delivery
+from chat_service.departures import Departures
 from chat_service.directory import Directory
 from chat_service.entry_store import EntryStore
 from chat_service.fanout import FanOut
@@ -30,6 +34,7 @@ from chat_service.protocol import Limits
 from chat_service.rabbitmq_broker import RabbitBroker
 from chat_service.rates import RateLimiter
 from chat_service.resume import ResumeLimits, Resumption
+from chat_service.revocations import Revocations, RevokedSids
 from chat_service.routes import MESSAGING, SOCKETS
 from chat_service.session import Services
 from chat_service.settings import ChatSettings
@@ -100,7 +105,8 @@ async def _start(
     if keys is None:
         keys = remote = RemoteKeys(http, settings.auth_url)
         health["signing keys"] = remote.check
-    verifier = TokenVerifier(keys, settings.jwt_issuer, settings.jwt_audience)
+    revoked = RevokedSids()
+    verifier = TokenVerifier(keys, settings.jwt_issuer, settings.jwt_audience, revoked)
 
     mongo = Mongo(settings.mongo_url, settings.mongo_database, _prepare)
     stack.callback(mongo.close)
@@ -159,6 +165,7 @@ async def _start(
         marking=marking,
         rates=rates,
         draining=asyncio.Event(),
+        counts=SocketCounts(),
     )
     sockets = Sockets(services)
     health["instance"] = sockets.check
@@ -172,6 +179,21 @@ async def _start(
         limiter = rates
         app[ADMISSION] = lambda caller: limiter.take(caller.email)
     expose(app[METRICS].registry, services)
+    auth_feed = AuthFeed(
+        http,
+        settings.auth_url,
+        None if settings.amqp_url.startswith("memory:") else settings.amqp_url,
+        settings.instance_id,
+        settings.mongo_database,
+        Revocations(revoked, hub).take,
+        Departures(
+            mongo.ready_database,
+            PresenceStore(mongo.ready_database),
+            delivery.tell,
+            erase=settings.deleted_employees == "erase",
+        ).take,
+    )
+    health["revoked sessions"] = auth_feed.check
 
     stack.push_async_callback(_last_words, fanout, summaries)
     stack.push_async_callback(presence.end)
@@ -183,6 +205,7 @@ async def _start(
         marking.run,
         fanout.run,
         presence.run,
+        auth_feed.run,
     ):
         task = asyncio.create_task(run(), name=run.__qualname__)
         task.add_done_callback(_report)
@@ -217,8 +240,10 @@ async def _last_words(fanout: FanOut, summaries: Summaries) -> None:
 
 
 def _report(task: asyncio.Task[None]) -> None:
+    """A part that should run for ever has failed: half a service is worse than a new one."""
     if not task.cancelled() and task.exception() is not None:
         log.critical("a part of the service ended", part=task.get_name(), exc_info=task.exception())
+        signal.raise_signal(signal.SIGTERM)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

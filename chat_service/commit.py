@@ -68,7 +68,7 @@ class Commit:
         store: EntryStore,
         heads: Heads,
         batch: Sequence[Draft],
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float],
     ) -> None:
         self._clock = clock
         self.remaining = list(batch)
@@ -76,7 +76,8 @@ class Commit:
         self.refused: list[tuple[Draft, ServiceError]] = []
         self._store = store
         self._heads = heads
-        self._deadline = time.monotonic() + GIVE_UP_SECONDS
+        self.began_at = time.monotonic()
+        self._deadline = self.began_at + GIVE_UP_SECONDS
         self._setbacks = 0
 
     async def run(self) -> None:

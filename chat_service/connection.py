@@ -48,7 +48,8 @@ class Flusher:
 class Connection:
     """Offers frames to a transport whose buffer is bounded; a peer that does not read is cut off.
 
-    Events are held from the beginning: `release` them once the socket was welcomed.
+    Events are held from the beginning: `release` them once the socket was welcomed. `revoke` is
+    called when the session that its token is of was revoked.
     """
 
     __slots__ = (
@@ -63,8 +64,10 @@ class Connection:
         "_unsent_bytes",
         "_welcomed",
         "claims",
+        "cut_off",
         "employee",
         "id",
+        "revoke",
         "token",
     )
 
@@ -80,6 +83,8 @@ class Connection:
         self.claims = claims
         self.token = token
         self.employee = claims.email
+        self.revoke: Callable[[], None] = lambda: None
+        self.cut_off: CloseCode | None = None
         self._transport = transport
         self._bounds = bounds
         self._flusher = flusher
@@ -191,5 +196,6 @@ class Connection:
     def abort(self, code: CloseCode) -> None:
         """Cut the peer off: it does not read, so it cannot be told."""
         if not self._transport.is_closing():
+            self.cut_off = code
             log.info("cut off", connection=self.id, code=int(code), reason=code.name.lower())
         self._transport.abort()

@@ -10,6 +10,7 @@ from chat_service import protocol
 from chat_service.connection import Connection
 from chat_service.conversation import Conversation
 from chat_service.conversations import Marker
+from chat_service.counts import DeliveryCounts
 from chat_service.entries import Committed, Entry, Kind
 from chat_service.entry_store import EntryStore, milliseconds
 from chat_service.events import Announcement, Batch, Event, Signal
@@ -80,6 +81,7 @@ class Delivery:
     """Knows the hub, the sequencer and the fan-out, so that none of them knows another."""
 
     def __init__(self, hub: Hub, store: EntryStore, summaries: Summaries, hole_wait: float) -> None:
+        self.counts = DeliveryCounts()
         self._hub = hub
         self._store = store
         self._summaries = summaries
@@ -114,6 +116,8 @@ class Delivery:
             event = event_of(entry, participants, item.previous_at)
             self.sequencer.offer(event, draft.origin)
             events.append(event)
+        if events:
+            self.counts.here.add(self._since(events[0]))
         self._fanout.publish(events)
         self._summaries.note(batch)
         if repeats:
@@ -148,10 +152,15 @@ class Delivery:
         for event in batch.events:
             heads.observe(event.conversation, event.seq, event.at)
             self.sequencer.offer(event)
+        if batch.events:
+            self.counts.elsewhere.add(self._since(batch.events[0]))
         for signal in batch.signals:
             self._hub.signal(signal)
         for news in batch.announcements:
             self.sequencer.announce(news)
+
+    def _since(self, event: Event) -> float:
+        return max(0.0, self._hub.clock() - event.at / 1000)
 
     async def _missing(
         self, conversation: str, participants: tuple[str, str], after: int, upto: int, limit: int
@@ -169,4 +178,5 @@ class Delivery:
         frame = text_frame(encode(Resync(reason)))
         loop = asyncio.get_running_loop()
         for connection in connections:
+            self.counts.resyncs += 1
             loop.call_later(random.uniform(0, RESYNC_SPREAD_SECONDS), connection.offer, frame)

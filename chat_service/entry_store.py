@@ -176,7 +176,9 @@ class EntryStore:
     async def by_ids(self, ids: Iterable[UUID]) -> dict[UUID, Entry]:
         """Those of the entries `ids` that a majority has, by id."""
         with reachable():
-            rows = await self._messages.find({"_id": {"$in": list(ids)}}).to_list(None)
+            wanted = list(ids)
+            cursor = self._messages.find({"_id": {"$in": wanted}}, batch_size=len(wanted) + 1)
+            rows = await cursor.to_list(None)
         return {row["_id"]: entry_of(row) for row in rows}
 
     async def after(
@@ -193,7 +195,8 @@ class EntryStore:
                 bounds["$lt"] = before[conversation]
             ranges.append({"convo": conversation, "seq": bounds})
         query = ranges[0] if len(ranges) == 1 else {"$or": ranges}
-        cursor = self._messages.find(query).sort([("convo", 1), ("seq", 1)]).limit(limit)
+        in_order = [("convo", 1), ("seq", 1)]
+        cursor = self._messages.find(query, sort=in_order, limit=limit, batch_size=limit)
         with reachable():
             return [entry_of(row) for row in await cursor.to_list(None)]
 

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from chat_service.broker import Broker, BrokerDown
 from chat_service.conversation import shard
+from chat_service.counts import SECONDS, Distribution
 from chat_service.events import VERSION, Announcement, Batch, Event, Signal, decode, encode
 from shared.logs import get_logger
 
@@ -79,6 +80,8 @@ class FanOut:
         self._patience = DEAF_AFTER_SECONDS
         self.published_batches = 0
         self.published_events = 0
+        self.publish_lag = Distribution(SECONDS)
+        self._oldest_at = 0.0
 
     async def run(self) -> None:
         """Publish and listen until cancelled."""
@@ -122,6 +125,8 @@ class FanOut:
         if len(self._events) + len(events) > WAITING or not self._broker.connected:
             self._announce_later(events)
         else:
+            if not self._events:
+                self._oldest_at = time.monotonic()
             self._events += events
             self._work.set()
 
@@ -145,6 +150,11 @@ class FanOut:
         if age > DEAF_AFTER_SECONDS:
             return "the broker is connected, but nothing comes through"
         return None
+
+    @property
+    def unannounced(self) -> int:
+        """Conversations that the others have to be told of, once the broker is there."""
+        return len(self._unpublished)
 
     @property
     def canary_age(self) -> float:
@@ -198,7 +208,7 @@ class FanOut:
             while self._broker.connected and (
                 self._events or self._unpublished or self._everyone_missed
             ):
-                batch = self._next_batch()
+                batch, oldest_at = self._next_batch(), self._oldest_at
                 try:
                     await self._broker.publish(self._keys_of(batch), encode(batch), confirm=True)
                 except BrokerDown as error:
@@ -208,6 +218,8 @@ class FanOut:
                     continue
                 self.published_batches += 1
                 self.published_events += len(batch.events)
+                if batch.events:
+                    self.publish_lag.add(time.monotonic() - oldest_at)
             if not self._broker.connected and self._events:
                 events, self._events = self._events, []
                 self._announce_later(events)

@@ -16,6 +16,7 @@ from zlib import crc32
 from msgspec import Struct
 
 from chat_service.commit import Commit, Heads
+from chat_service.counts import LogCounts
 from chat_service.entries import Committed, Draft
 from chat_service.entry_store import EntryStore, Uncertain
 from chat_service.events import Announcement
@@ -46,8 +47,9 @@ class MessageLog:
     ) -> None:
         """`clock` gives seconds since the epoch, the same for all instances."""
         self.heads = Heads()
+        self.counts = LogCounts()
         self._lanes = [
-            _Lane(store, self.heads, settings.batch, on_commit, on_doubt, clock)
+            _Lane(store, self.heads, settings.batch, on_commit, on_doubt, clock, self.counts)
             for _ in range(settings.lanes)
         ]
         self._max_pending = settings.max_pending
@@ -76,7 +78,8 @@ class MessageLog:
 
     @property
     def pending(self) -> int:
-        return sum(len(lane.waiting) for lane in self._lanes)
+        """Drafts that are not settled."""
+        return sum(len(lane.waiting) + lane.under_way for lane in self._lanes)
 
 
 class _Lane:
@@ -88,9 +91,12 @@ class _Lane:
         on_commit: Callable[[Sequence[Committed]], None],
         on_doubt: Callable[[Sequence[Announcement]], None],
         clock: Callable[[], float],
+        counts: LogCounts,
     ) -> None:
         self._clock = clock
+        self._counts = counts
         self.waiting: deque[Draft] = deque()
+        self.under_way = 0
         self.idle = asyncio.Event()
         self.idle.set()
         self._work = asyncio.Event()
@@ -108,6 +114,12 @@ class _Lane:
             self.idle.clear()
 
     async def run(self) -> None:
+        try:
+            await self._commit_for_ever()
+        finally:
+            self._refuse_waiting(Unavailable("The service is stopping.", retry_after=1.0))
+
+    async def _commit_for_ever(self) -> None:
         while True:
             try:
                 async with asyncio.timeout(SUSPECT_RETRY_SECONDS if self._suspects else None):
@@ -118,14 +130,19 @@ class _Lane:
             await asyncio.sleep(0)  # what this turn of the event loop still submits joins the batch
             waiting = self.waiting
             batch = [waiting.popleft() for _ in range(min(len(waiting), self._batch))]
-            if await self._flush(batch) and self._suspects:
+            self.under_way = len(batch)
+            error = await self._flush(batch)
+            self.under_way = 0
+            if isinstance(error, Unavailable):
+                self._refuse_waiting(error)
+            elif error is None and self._suspects:
                 await self._clear_doubt()
             if not waiting:
                 self._work.clear()
                 self.idle.set()
 
-    async def _flush(self, batch: list[Draft]) -> bool:
-        """Commit `batch` and settle every draft of it; True when nothing is left in doubt."""
+    async def _flush(self, batch: list[Draft]) -> ServiceError | None:
+        """Commit `batch` and settle every draft of it; returns why some are left in doubt."""
         commit = Commit(self._store, self._heads, batch, self._clock)
         error: ServiceError = Unavailable("The service is stopping.", retry_after=1.0)
         try:
@@ -139,9 +156,17 @@ class _Lane:
             error = InternalError("The message could not be stored; the fault was logged.")
         finally:
             self._settle(commit, error)
-        return not commit.remaining
+        return error if commit.remaining else None
+
+    def _refuse_waiting(self, error: Unavailable) -> None:
+        """Those behind a failed batch would wait as long to fail, or overtake it."""
+        refused = list(self.waiting)
+        self.waiting.clear()
+        for draft in refused:
+            draft.settle(draft, error, False)
 
     def _settle(self, commit: Commit, error: ServiceError) -> None:
+        self._count(commit)
         if commit.committed:
             try:
                 self._on_commit(commit.committed)
@@ -154,12 +179,25 @@ class _Lane:
             self._suspects[draft.conversation.id] = draft.conversation.participants
             draft.settle(draft, error, False)
 
+    def _count(self, commit: Commit) -> None:
+        counts = self._counts
+        counts.seconds.add(time.monotonic() - commit.began_at)
+        counts.sizes.add(len(commit.committed) + len(commit.refused) + len(commit.remaining))
+        repeated = sum(item.repeated for item in commit.committed)
+        counts.committed += len(commit.committed) - repeated
+        counts.repeated += repeated
+        counts.refused += len(commit.refused)
+        counts.failed += len(commit.remaining)
+
     async def _clear_doubt(self) -> None:
         """After a failure nobody knows what was stored: find out, and tell."""
         suspects = self._suspects
         try:
             heads = await self._store.heads(suspects)
         except Unavailable:
+            return
+        except Exception:
+            log.exception("doubts could not be cleared", conversations=len(suspects))
             return
         self._suspects = {}
         self._on_doubt(

@@ -1,11 +1,18 @@
 """What the chat service counts of itself, read when Prometheus asks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
+from chat_service.counts import Distribution
 from chat_service.session import Services
 
 
@@ -19,12 +26,71 @@ class _Chat(Collector):
         self._services = services
 
     def collect(self) -> Iterable[Metric]:
+        yield from self._sockets()
+        yield from self._log()
+        yield from self._delivery()
+        yield from self._fanout()
+
+    def _sockets(self) -> Iterable[Metric]:
         services = self._services
-        fanout = services.fanout
+        counts = services.counts
         yield GaugeMetricFamily("chat_connections", "Authenticated WebSockets", services.hub.count)
         yield GaugeMetricFamily(
-            "chat_pending_sends", "Messages waiting for the database", services.log.pending
+            "chat_connections_limit",
+            "WebSockets that this instance accepts",
+            services.settings.max_connections,
         )
+        yield CounterMetricFamily("chat_sockets_opened", "WebSockets authenticated", counts.opened)
+        yield CounterMetricFamily(
+            "chat_slow_sockets_closed", "Sockets cut off because they did not read", counts.slow
+        )
+        yield CounterMetricFamily("chat_resumes", "Resumes answered", counts.resumes)
+        yield CounterMetricFamily(
+            "chat_resumed_entries", "Entries that resumes sent", counts.caught_up
+        )
+
+    def _log(self) -> Iterable[Metric]:
+        log = self._services.log
+        counts = log.counts
+        yield GaugeMetricFamily(
+            "chat_pending_sends", "Messages waiting for the database", log.pending
+        )
+        yield _labelled(
+            CounterMetricFamily(
+                "chat_messages", "Messages and changes of messages by outcome", labels=["outcome"]
+            ),
+            (
+                ("committed", counts.committed),
+                ("repeated", counts.repeated),
+                ("refused", counts.refused),
+                ("failed", counts.failed),
+            ),
+        )
+        yield _histogram("chat_commit_batch_size", "Messages in a group commit", counts.sizes)
+        yield _histogram("chat_commit_seconds", "Time that a group commit takes", counts.seconds)
+
+    def _delivery(self) -> Iterable[Metric]:
+        delivery = self._services.delivery
+        times = HistogramMetricFamily(
+            "chat_delivery_seconds",
+            "From the start of an entry's commit until its sockets were given it",
+            labels=["committed"],
+        )
+        for where, distribution in (
+            ("here", delivery.counts.here),
+            ("elsewhere", delivery.counts.elsewhere),
+        ):
+            times.add_metric([where], _buckets(distribution), distribution.total)
+        yield times
+        yield CounterMetricFamily(
+            "chat_holes_filled",
+            "Events that did not come and were read from the log",
+            delivery.sequencer.holes_filled,
+        )
+        yield CounterMetricFamily("chat_resyncs", "Sockets told to resume", delivery.counts.resyncs)
+
+    def _fanout(self) -> Iterable[Metric]:
+        fanout = self._services.fanout
         yield GaugeMetricFamily(
             "chat_canary_age_seconds",
             "Time since this instance heard itself through the broker",
@@ -36,8 +102,33 @@ class _Chat(Collector):
         yield CounterMetricFamily(
             "chat_published_events", "Events published", fanout.published_events
         )
-        yield CounterMetricFamily(
-            "chat_holes_filled",
-            "Events that did not come and were read from the log",
-            services.delivery.sequencer.holes_filled,
+        yield _histogram(
+            "chat_publish_lag_seconds",
+            "From an event's delivery here until the broker had it",
+            fanout.publish_lag,
         )
+        yield GaugeMetricFamily(
+            "chat_unannounced_conversations",
+            "Conversations that other instances have yet to be told of",
+            fanout.unannounced,
+        )
+
+
+def _histogram(name: str, says: str, distribution: Distribution) -> Metric:
+    return HistogramMetricFamily(
+        name, says, buckets=_buckets(distribution), sum_value=distribution.total
+    )
+
+
+def _buckets(distribution: Distribution) -> Sequence[tuple[str, float]]:
+    """As Prometheus has them: each upper bound with the count of everything up to it."""
+    bounds = (*(str(float(bound)) for bound in distribution.bounds), "+Inf")
+    return list(zip(bounds, accumulate(distribution.counts), strict=True))
+
+
+def _labelled(
+    family: CounterMetricFamily, values: Iterable[tuple[str, int]]
+) -> CounterMetricFamily:
+    for label, value in values:
+        family.add_metric([label], value)
+    return family

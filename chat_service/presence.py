@@ -32,8 +32,8 @@ BATCH = 500
 """Employees in one database call."""
 PARTNERS = 500
 """How many are told of a change: the partners of the most recent conversations."""
-ANNOUNCED_TOGETHER = 50
-ANNOUNCE_SECONDS = 0.05
+ANNOUNCED_TOGETHER = 100
+ANNOUNCE_SECONDS = 0.1
 """Pause after each `ANNOUNCED_TOGETHER` changes: a thousand a second leave room for messages."""
 WAITING = 200
 """Batches of changes that wait to be announced; beyond it the oldest are not."""

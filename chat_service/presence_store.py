@@ -129,34 +129,27 @@ class PresenceStore:
         newest: list[Document] = [
             {"$sort": {"updated_at": -1, "_id": -1}},
             {"$limit": partners},
-            {"$project": {"_id": 0, "participants": 1}},
+            {"$project": {"other": {"$setDifference": ["$participants", ["$$employee"]]}}},
+            {"$project": {"_id": 0, "other": {"$first": "$other"}}},
         ]
         pipeline: list[Document] = [
             {"$match": {"_id": {"$in": list(employees)}, "cause": token}},
             {
                 "$lookup": {
                     "from": "convos",
+                    "let": {"employee": "$_id"},
                     "localField": "_id",
                     "foreignField": "participants",
                     "pipeline": newest,
                     "as": "convos",
                 }
             },
-            {"$project": {"boots": 1, "seen": 1, "participants": "$convos.participants"}},
+            {"$project": {"boots": 1, "seen": 1, "partners": "$convos.other"}},
         ]
         with reachable():
             rows = await self._presence.aggregate(pipeline).to_list(None)
         return [
-            Change(
-                row["_id"],
-                _status(row),
-                row["seen"],
-                tuple(
-                    second if first == row["_id"] else first
-                    for first, second in row["participants"]
-                ),
-            )
-            for row in rows
+            Change(row["_id"], _status(row), row["seen"], tuple(row["partners"])) for row in rows
         ]
 
     async def begin(self, boot: str, instance: str, lease: float) -> None:
@@ -194,6 +187,11 @@ class PresenceStore:
         strange = {boot for boot in named if boot is not None}  # None stands for "nowhere"
         strange.difference_update(ended.boot for ended, _ in known)
         return [ended for ended, over in known if over] + [Ended(boot, None) for boot in strange]
+
+    async def remove(self, employee: str) -> None:
+        """Nothing is known of this employee any more."""
+        with reachable():
+            await self._presence.delete_one({"_id": employee})
 
     async def forget(self, boot: str) -> None:
         """Delete the lease of `boot`."""

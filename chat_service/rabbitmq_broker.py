@@ -180,14 +180,14 @@ class RabbitBroker:
             },
         )
 
-        def receive(message: AbstractIncomingMessage) -> None:
+        async def receive(message: AbstractIncomingMessage) -> None:
             listener.received(message.body)
 
-        def drop(_: AbstractIncomingMessage) -> None:
+        async def drop(_: AbstractIncomingMessage) -> None:
             listener.dropped()
 
-        await overflow.consume(drop, no_ack=True)  # type: ignore[arg-type]
-        await queue.consume(receive, no_ack=True)  # type: ignore[arg-type]
+        await overflow.consume(drop, no_ack=True)
+        await queue.consume(receive, no_ack=True)
         return _Session(
             queue,
             await _exchange(receiving),

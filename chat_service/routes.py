@@ -31,6 +31,8 @@ from shared.errors import (
     NotParticipant,
     RateLimited,
     SenderMismatch,
+    TooManyConnections,
+    Unauthorized,
     Unavailable,
     UnknownEmployee,
 )
@@ -129,10 +131,13 @@ ENDPOINTS = (
         path="/ws",
         handler=websocket,
         summary="Open the WebSocket",
+        description=(
+            "`/asyncapi.json` has what goes through it. The token comes in the Authorization header"
+            " or, where a browser cannot send that, in the first frame."
+        ),
         replies={101: None},
-        errors=(ForeignOrigin,),
+        errors=(Unauthorized, ForeignOrigin, InvalidInput, TooManyConnections),
         public=True,
-        documented=False,
     ),
 )
 

@@ -16,6 +16,7 @@ from msgspec import UNSET, Struct
 from chat_service import protocol
 from chat_service.connection import Bounds, Connection
 from chat_service.conversation import Conversation
+from chat_service.counts import SocketCounts
 from chat_service.delivery import Delivery
 from chat_service.entries import Draft, Entry, Kind
 from chat_service.fanout import FanOut
@@ -59,6 +60,7 @@ class Services(Struct, frozen=True):
     marking: Marking
     rates: RateLimiter | None
     draining: asyncio.Event
+    counts: SocketCounts
 
 
 def error_event(error: ServiceError, id: UUID | str | None) -> Error:
@@ -85,6 +87,7 @@ class Session:
         self._typing_to: dict[Conversation, float] = {}
         self._expiry: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[bool] | None = None
+        connection.revoke = self._revoke
 
     async def run(self) -> None:
         """Returns when the socket is closed, by whomever. The connection is in the hub already."""
@@ -92,6 +95,9 @@ class Session:
         attached = asyncio.ensure_future(fanout.attach(self._employee))
         try:
             await attached
+            if self._services.verifier.is_revoked(self._connection.claims):
+                self._revoke()
+                return
             self._welcome()
             await self._read()
         finally:
@@ -243,6 +249,8 @@ class Session:
                 for event in missed.events:
                     await self._ws.send_frame(protocol.encode(event), WSMsgType.TEXT)
             connection.send(Resumed(missed.conversations, op.id))
+            self._services.counts.resumes += 1
+            self._services.counts.caught_up += len(missed.events)
             covered = missed.covered
         except (TimeoutError, ConnectionError):
             connection.abort(CloseCode.SLOW_CONSUMER)
@@ -277,7 +285,14 @@ class Session:
         self._expiry = loop.call_later(max(0.0, expires - time.time()), self._expire)
 
     def _expire(self) -> None:
-        self._connection.flush()
-        self._closing = asyncio.create_task(
-            self._ws.close(code=CloseCode.TOKEN_EXPIRED, message=b"token expired", drain=False)
-        )
+        self._close(CloseCode.TOKEN_EXPIRED, b"token expired")
+
+    def _revoke(self) -> None:
+        self._close(CloseCode.SESSION_REVOKED, b"session revoked")
+
+    def _close(self, code: CloseCode, reason: bytes) -> None:
+        if self._closing is None:
+            self._connection.flush()
+            self._closing = asyncio.create_task(
+                self._ws.close(code=code, message=reason, drain=False)
+            )

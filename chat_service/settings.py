@@ -87,6 +87,13 @@ class ChatSettings(Settings, frozen=True, kw_only=True):
     summary_seconds: Annotated[
         Seconds, Meta(description="interval at which conversation summaries are written")
     ] = 0.5
+    deleted_employees: Annotated[
+        str,
+        Meta(
+            pattern="^(keep|erase)$",
+            description="keep or erase the messages of employees who delete their account",
+        ),
+    ] = "keep"
     presence_grace_seconds: Annotated[
         Seconds, Meta(description="how long somebody may be away before they are offline")
     ] = 5.0

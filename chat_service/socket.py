@@ -135,10 +135,12 @@ class Sockets:
             code = CloseCode.TRY_AGAIN if error.retry_after else CloseCode.TOO_MANY_CONNECTIONS
             await self._refuse(ws, error, None, code)
             return
+        services.counts.opened += 1
         try:
             await Session(ws, connection, services).run()
         finally:
             services.hub.detach(connection)
+            services.counts.slow += connection.cut_off is CloseCode.SLOW_CONSUMER
 
     async def _refuse(
         self, ws: web.WebSocketResponse, error: ServiceError, id: str | None, code: CloseCode

@@ -1,17 +1,20 @@
 """Assembly that both services share: operational endpoints, middleware, start and stop."""
 
+import asyncio
 import gc
 from collections.abc import Iterable
 
 import uvloop
 from aiohttp import web
 
+from shared.addresses import PROXIES, Proxies
 from shared.docs import documentation
 from shared.endpoints import Endpoint, register
 from shared.health import HEALTH, Health, Liveness, Readiness, healthz, readyz
 from shared.logs import configure, get_logger
 from shared.metrics import METRICS, HttpMetrics
 from shared.requests import edge, stamp
+from shared.serving import serve
 from shared.settings import Settings
 
 log = get_logger("application")
@@ -31,6 +34,7 @@ def assemble(
     app.on_response_prepare.append(stamp)
     app[HEALTH] = health
     app[METRICS] = metrics
+    app[PROXIES] = Proxies(settings.trusted_proxies)
     every = (*endpoints, *_operational())
     register(app, every, settings.cors_origins)
     documentation(app, title=title, description=description, endpoints=every)
@@ -42,16 +46,8 @@ def assemble(
 def run(app: web.Application, settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     gc.freeze()
-    web.run_app(
-        app,
-        host=settings.host,
-        port=settings.port,
-        shutdown_timeout=settings.shutdown_seconds,
-        access_log=None,
-        print=_announce,
-        handler_cancellation=False,
-        loop=uvloop.new_event_loop(),  # run_app closes it
-    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(app, settings, _announce))
 
 
 def prepare_process(settings: Settings) -> None:
@@ -59,10 +55,8 @@ def prepare_process(settings: Settings) -> None:
     configure(settings.log_format, settings.log_level)
 
 
-def _announce(message: str) -> None:
-    for line in message.splitlines():
-        if "http" in line:
-            log.info("listening", address=line.strip("= ").split()[-1])
+def _announce(address: str) -> None:
+    log.info("listening", address=address)
 
 
 async def _metrics(request: web.Request) -> web.Response:

@@ -4,6 +4,7 @@ A handler is called with the request and, as declared, `caller` (the verified to
 `query` (decoded structs). `shared.openapi` reads the same declarations.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
@@ -16,6 +17,7 @@ from msgspec import Struct, field
 
 from shared.decoding import convert, decode
 from shared.errors import (
+    BodyTimeout,
     BodyTooLarge,
     MalformedBody,
     ServiceError,
@@ -26,6 +28,9 @@ from shared.tokens import VERIFIER, Claims
 
 MAX_TOKEN = 8192
 """Characters of a bearer token; ours have about 500."""
+
+BODY_SECONDS = 20.0
+"""For a whole body, which has 64 KiB: a client that needs longer means harm (slow loris)."""
 
 ADMISSION: web.AppKey[Callable[[Claims], None]] = web.AppKey("admission")
 """Called with the caller of every request that has one; raises `RateLimited`."""
@@ -81,7 +86,9 @@ def register(app: web.Application, endpoints: Iterable[Endpoint], origins: Itera
     resources: dict[str, web.Resource] = {}
     for endpoint in endpoints:
         if endpoint.path not in resources:
-            resources[endpoint.path] = cors.add(app.router.add_resource(endpoint.path))
+            # Whole segments: aiohttp's own pattern leaves braces out, and would know no such path.
+            pattern = re.sub(r"{(\w+)}", r"{\1:[^\\x2f]+}", endpoint.path)
+            resources[endpoint.path] = cors.add(app.router.add_resource(pattern))
         cors.add(resources[endpoint.path].add_route(endpoint.method, _handler(endpoint)))
 
 
@@ -137,9 +144,14 @@ async def _body(request: web.Request, decoder: msgspec.json.Decoder[Any]) -> Any
     if request.content_type != "application/json":
         raise UnsupportedMediaType("Send the header Content-Type: application/json.")
     try:
-        data = await request.read()
+        async with asyncio.timeout(BODY_SECONDS):
+            data = await request.read()
+    except TimeoutError:
+        raise BodyTimeout(f"The body has to be here within {BODY_SECONDS:g} s.") from None
     except web.HTTPRequestEntityTooLarge:
         raise BodyTooLarge("The body is above this service's limit.") from None
+    except web.RequestPayloadError:
+        raise MalformedBody("The body is not encoded as its headers say.") from None
     if not data:
         raise MalformedBody("The body is empty; JSON was expected.")
     return decode(decoder, data)

@@ -52,6 +52,24 @@ class MalformedBody(ServiceError):
     title = "The body is not JSON"
 
 
+class MalformedRequest(ServiceError):
+    code = "malformed_request"
+    status = 400
+    title = "This is not a valid HTTP request"
+
+
+class BodyTimeout(ServiceError):
+    code = "body_timeout"
+    status = 408
+    title = "The body did not come in time"
+
+
+class HeadersTooLarge(ServiceError):
+    code = "headers_too_large"
+    status = 431
+    title = "The headers are too large"
+
+
 class BodyTooLarge(ServiceError):
     code = "body_too_large"
     status = 413
@@ -80,6 +98,12 @@ class Forbidden(ServiceError):
     code = "forbidden"
     status = 403
     title = "This is not allowed"
+
+
+class SignUpClosed(ServiceError):
+    code = "sign_up_closed"
+    status = 403
+    title = "Nobody can sign up, or not with this address"
 
 
 class SenderMismatch(ServiceError):
@@ -116,6 +140,12 @@ class UnknownEmployee(ServiceError):
     code = "unknown_employee"
     status = 404
     title = "There is no such employee"
+
+
+class UnknownSession(ServiceError):
+    code = "unknown_session"
+    status = 404
+    title = "There is no such session"
 
 
 class UnknownConversation(ServiceError):

@@ -56,6 +56,7 @@ class RemoteKeys:
         self._url = f"{auth_url}/.well-known/jwks.json"
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._fetched_at = float("-inf")
+        """When the last fetch that succeeded began: before `_tried_at` after a failure."""
         self._tried_at = float("-inf")
         self._fetching = asyncio.Lock()
 
@@ -64,9 +65,14 @@ class RemoteKeys:
         # A known key is worth no waiting: one caller looks for newer ones, the others go on.
         if kid not in self._keys or (age > REFRESH_SECONDS and not self._fetching.locked()):
             await self._refetch()
-        if not self._keys:
-            raise Unavailable("The signing keys cannot be fetched yet.", retry_after=1.0)
-        return self._keys.get(kid)
+        key = self._keys.get(kid)
+        if key is None and self._fetched_at < self._tried_at:
+            # It may be a new one: "unknown" would turn good clients away for ever.
+            raise Unavailable("The signing keys cannot be fetched now.", retry_after=1.0)
+        return key
+
+    def knows(self, kid: str) -> bool:
+        return kid in self._keys
 
     async def check(self) -> str | None:
         """For readiness: None once keys are known."""
@@ -86,6 +92,6 @@ class RemoteKeys:
                     response.raise_for_status()
                     jwks = msgspec.json.decode(await response.read(), type=Jwks)
                 self._keys = {jwk.kid: from_jwk(jwk) for jwk in jwks.keys}
-                self._fetched_at = time.monotonic()
+                self._fetched_at = self._tried_at
             except (aiohttp.ClientError, TimeoutError, ValueError) as error:
                 log.warning("cannot fetch the signing keys", url=self._url, reason=str(error))

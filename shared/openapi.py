@@ -13,10 +13,13 @@ from msgspec import Struct, field
 from shared import problems
 from shared.endpoints import Endpoint, path_parameters
 from shared.errors import (
+    BodyTimeout,
     BodyTooLarge,
+    HeadersTooLarge,
     InternalError,
     InvalidInput,
     MalformedBody,
+    MalformedRequest,
     ServiceError,
     Unauthorized,
     Unavailable,
@@ -119,11 +122,17 @@ def document(*, title: str, description: str, endpoints: Iterable[Endpoint]) -> 
 
 def possible_errors(endpoint: Endpoint) -> list[type[ServiceError]]:
     """Every error that `endpoint` can give: those it declares and those its declaration implies."""
-    kinds: list[type[ServiceError]] = [*endpoint.errors, InternalError, Unavailable]
+    kinds: list[type[ServiceError]] = [
+        *endpoint.errors,
+        MalformedRequest,
+        HeadersTooLarge,
+        InternalError,
+        Unavailable,
+    ]
     if not endpoint.public:
         kinds.append(Unauthorized)
     if endpoint.body is not None:
-        kinds += [MalformedBody, BodyTooLarge, UnsupportedMediaType, InvalidInput]
+        kinds += [MalformedBody, BodyTimeout, BodyTooLarge, UnsupportedMediaType, InvalidInput]
     if endpoint.query is not None:
         kinds.append(InvalidInput)
     return sorted(dict.fromkeys(kinds), key=lambda kind: (kind.status, kind.code))

@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 
 from shared import problems
+from shared.addresses import client_address
 from shared.errors import (
     BodyTooLarge,
     Forbidden,
@@ -31,6 +32,8 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _LOGGED_PATH = 256
 """Characters of a path that are logged."""
 
+_NO_CONTENT = "default-src 'none'; frame-ancestors 'none'"
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -39,7 +42,8 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every request with an id, every failure with a problem, and write it down once."""
     started = time.perf_counter()
     request_id = request[REQUEST_ID] = _request_id(request)
-    structlog.contextvars.bind_contextvars(request_id=request_id)
+    remote = client_address(request)
+    structlog.contextvars.bind_contextvars(request_id=request_id, remote=remote)
     try:
         response = await handler(request)
     except ServiceError as error:
@@ -52,18 +56,33 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
             InternalError("The fault was logged; quote the request id."), request_id
         )
     finally:
-        structlog.contextvars.unbind_contextvars("request_id")
-    _account(request, response.status, time.perf_counter() - started, request_id)
+        structlog.contextvars.unbind_contextvars("request_id", "remote")
+    _account(request, response.status, time.perf_counter() - started, request_id, remote)
     return response
 
 
 async def stamp(request: web.Request, response: web.StreamResponse) -> None:
     """Headers for every reply, those of WebSockets and of requests that no handler saw included."""
-    response.headers["X-Request-ID"] = request.get(REQUEST_ID) or _request_id(request)
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.add("Vary", "Origin")  # aiohttp-cors answers an origin with itself
+    protect(response, request.get(REQUEST_ID) or _request_id(request))
+
+
+def protect(response: web.StreamResponse, request_id: str) -> None:
+    """The headers that every reply has. What a handler has set stays."""
+    headers = response.headers
+    headers["X-Request-ID"] = request_id
+    headers["Server"] = "messaging"  # not which software, of which version
+    headers.setdefault("Cache-Control", "no-store")
+    headers.setdefault("Referrer-Policy", "no-referrer")
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("X-Frame-Options", "DENY")
+    headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    if response.content_type != "text/html":  # a page says itself what it needs
+        headers.setdefault("Content-Security-Policy", _NO_CONTENT)
+    headers.add("Vary", "Origin")  # aiohttp-cors answers an origin with itself
+
+
+def new_request_id() -> str:
+    return uuid4().hex
 
 
 def _from_aiohttp(error: web.HTTPException, request_id: str) -> web.StreamResponse:
@@ -90,7 +109,9 @@ def _from_aiohttp(error: web.HTTPException, request_id: str) -> web.StreamRespon
     return problems.reply(mapped, request_id)
 
 
-def _account(request: web.Request, status: int, seconds: float, request_id: str) -> None:
+def _account(
+    request: web.Request, status: int, seconds: float, request_id: str, remote: str
+) -> None:
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "unmatched"
     method = request.method if request.method in _METHODS else "OTHER"
@@ -106,7 +127,7 @@ def _account(request: web.Request, status: int, seconds: float, request_id: str)
             path=_path(request),
             status=status,
             ms=round(seconds * 1000, 2),
-            remote=request.remote,
+            remote=remote,
         )
 
 
@@ -118,4 +139,4 @@ def _path(request: web.Request) -> str:
 def _request_id(request: web.Request) -> str:
     """The caller's, where it is harmless, else a new one."""
     sent = request.headers.get("X-Request-ID", "")
-    return sent if _ACCEPTED_ID.fullmatch(sent) else uuid4().hex
+    return sent if _ACCEPTED_ID.fullmatch(sent) else new_request_id()

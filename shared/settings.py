@@ -23,6 +23,8 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Origin = Annotated[str, Meta(pattern=r"^https?://[a-z0-9.:\[\]-]+$")]
 """As browsers send it: scheme, host and port if not the usual one; no path, no final slash."""
 
+Network = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$")]
+
 
 class SettingsError(Exception):
     """The environment makes no valid settings; the message lists every problem, a line each."""
@@ -50,6 +52,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     cors_origins: Annotated[
         tuple[Origin, ...],
         Meta(description="origins that browsers may call from, exact, comma separated"),
+    ] = ()
+    trusted_proxies: Annotated[
+        tuple[Network, ...],
+        Meta(description="networks whose X-Forwarded-For is believed, CIDR, comma separated"),
     ] = ()
     rate_limits: Annotated[
         bool, Meta(description="off switches every rate limit off: for tests and benchmarks only")

@@ -2,6 +2,7 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Container
 from typing import Protocol
 
 import jwt
@@ -39,33 +40,46 @@ class KeySource(Protocol):
     async def find(self, kid: str) -> Ed25519PublicKey | None:
         """The key of this id, None where there is none. Raises `Unavailable` where nobody knows."""
 
+    def knows(self, kid: str) -> bool:
+        """Whether the key of this id is there now, without asking anybody."""
+
 
 class TokenVerifier:
-    """Checks tokens and remembers the good ones until they expire."""
+    """Checks tokens and remembers the good ones until they expire, their key is retired, or their
+    session is one of `revoked` (ids of sessions, which others add to)."""
 
-    def __init__(self, keys: KeySource, issuer: str, audience: str) -> None:
+    def __init__(
+        self, keys: KeySource, issuer: str, audience: str, revoked: Container[str] = frozenset()
+    ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
-        self._verified: OrderedDict[str, Claims] = OrderedDict()
+        self._revoked = revoked
+        self._verified: OrderedDict[str, tuple[Claims, str]] = OrderedDict()
 
     def cached(self, token: str) -> Claims | None:
         """The claims of a token that was verified before and has not expired."""
-        claims = self._verified.get(token)
-        if claims is None:
+        found = self._verified.get(token)
+        if found is None:
             return None
-        if claims.exp <= time.time():
+        claims, kid = found
+        if claims.exp <= time.time() or self.is_revoked(claims) or not self._keys.knows(kid):
             del self._verified[token]
             return None
         return claims
 
+    def is_revoked(self, claims: Claims) -> bool:
+        """Whether the session has ended that these claims are of."""
+        return claims.sid in self._revoked
+
     async def verify(self, token: str) -> Claims:
         """The claims of `token`.
 
-        Raises `Unauthorized` where it is not ours, not meant for us, or expired, and `Unavailable`
-        where no key could be had to tell.
+        Raises `Unauthorized` where it is not ours, not meant for us, expired, or of a session that
+        was revoked, and `Unavailable` where no key could be had to tell.
         """
-        key = await self._keys.find(_key_id(token))
+        kid = _key_id(token)
+        key = await self._keys.find(kid)
         if key is None:
             raise Unauthorized("The access token is signed by an unknown key.")
         try:
@@ -85,7 +99,9 @@ class TokenVerifier:
             raise Unauthorized("The access token has expired.") from None
         except (jwt.InvalidTokenError, msgspec.ValidationError):
             raise Unauthorized("The access token is not valid.") from None
-        self._verified[token] = claims
+        if self.is_revoked(claims):
+            raise Unauthorized("The session of this access token has ended: log in again.")
+        self._verified[token] = claims, kid
         if len(self._verified) > CACHED_TOKENS:
             self._verified.popitem(last=False)
         return claims

@@ -1,5 +1,5 @@
-"""Debian packages that the local servers need, installed where we may: `make test` and run-all on a
-fresh machine.
+"""Debian packages that the local servers and the tests need, installed where we may: by `make test`
+and run-all on a fresh machine.
 
 As a program it installs what is missing, or says what it cannot do about it.
 """
@@ -24,9 +24,7 @@ STOP_TIMEOUT_S = 60.0
 
 
 def main() -> int:
-    missing = [*missing_for_mongodb(), *missing_for_rabbitmq()]
-    if "--browser" in sys.argv[1:]:
-        missing += missing_for_browser()
+    missing = [*missing_for_mongodb(), *missing_for_rabbitmq(), *missing_for_tests()]
     if missing and may_install():
         try:
             install(missing, LOG)
@@ -54,9 +52,17 @@ def missing_for_rabbitmq() -> list[str]:
     return [] if rabbitmq_server_binary() else ["rabbitmq-server"]
 
 
-def missing_for_browser() -> list[str]:
-    """The tests' Chromium; without it they skip what needs one."""
-    return [] if shutil.which("chromium") else ["chromium"]
+def missing_for_tests() -> list[str]:
+    """Programs that some tests use; where they cannot be had, those are skipped."""
+    return [
+        package
+        for package, program in (
+            ("chromium", "chromium"),
+            ("haproxy", "haproxy"),
+            ("prometheus", "promtool"),
+        )
+        if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None
+    ]
 
 
 def may_install() -> bool:

@@ -58,6 +58,13 @@ class ChatClient:
         await self.ws.close()
         await self._http.close()
 
+    def stop_reading(self) -> None:
+        """Leave everything that comes to the kernel's buffers, until `go_on_reading`."""
+        self._reader.cancel()
+
+    def go_on_reading(self) -> None:
+        self._reader = asyncio.create_task(self._read())
+
     async def send(self, op: str, **fields: Any) -> None:
         await self.ws.send_json({"type": op, **fields})
 

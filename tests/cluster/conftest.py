@@ -26,6 +26,22 @@ def system(
         system.kill()
 
 
+@pytest.fixture(scope="session")
+def replicated(
+    tmp_path_factory: pytest.TempPathFactory, mongo_server: MongoServer, rabbit_server: RabbitServer
+) -> Iterator[System]:
+    """Two auth replicas and two chat instances, for tests that leave them as they found them."""
+    mongo_server.start()
+    rabbit_server.start()
+    folder = tmp_path_factory.mktemp("replicated")
+    system = System(folder, mongo_server.url, rabbit_server.url, replicas=2)
+    try:
+        system.start()
+        yield system
+    finally:
+        system.kill()
+
+
 Launch = Callable[..., Awaitable[System]]
 """Starts a system of its own: (mongo_url, amqp_url, and what else `System` takes)."""
 

@@ -109,7 +109,8 @@ class Service:
 
 
 class System:
-    """One auth service and chat instances on one MongoDB and one RabbitMQ."""
+    """Auth replicas and chat instances on one MongoDB and one RabbitMQ; `auth` is the first of the
+    replicas, and the one that the chat instances ask."""
 
     def __init__(
         self,
@@ -118,6 +119,7 @@ class System:
         amqp_url: str,
         *,
         instances: int = 2,
+        replicas: int = 1,
         settings: Mapping[str, str] | None = None,
         instance_settings: Mapping[int, Mapping[str, str]] | None = None,
     ) -> None:
@@ -129,17 +131,22 @@ class System:
             **(settings or {}),
         }
         self.keys = folder / "keys"
-        self.auth = Service(
-            "auth_service",
-            "auth",
-            folder,
-            {
-                **common,
-                "MONGO_DATABASE": f"auth_{tag}",
-                "SIGNING_KEYS": str(self.keys),
-                "BCRYPT_COST": "4",
-            },
-        )
+        self.auth_database = f"auth_{tag}"
+        self.auths = [
+            Service(
+                "auth_service",
+                f"auth-{number}",
+                folder,
+                {
+                    **common,
+                    "MONGO_DATABASE": self.auth_database,
+                    "SIGNING_KEYS": str(self.keys),
+                    "BCRYPT_COST": "4",
+                },
+            )
+            for number in range(1, replicas + 1)
+        ]
+        self.auth = self.auths[0]
         self.chat_database = f"chat_{tag}"
         self.chats = [
             Service(
@@ -159,14 +166,18 @@ class System:
         ]
         self._numbers = count(1)
 
+    @property
+    def services(self) -> list[Service]:
+        return [*self.auths, *self.chats]
+
     def start(self) -> None:
-        for service in (self.auth, *self.chats):
+        for service in self.services:
             service.launch()
-        for service in (self.auth, *self.chats):
+        for service in self.services:
             eventually(service.is_ready, START_SECONDS)
 
     def kill(self) -> None:
-        for service in (*self.chats, self.auth):
+        for service in self.services:
             service.kill()
 
     def restart_chats(self) -> None:

@@ -26,6 +26,9 @@ ATTACKS = (
     "unknown kid",
     "wrong type",
     "not yet valid",
+    "valid in a thousand years",
+    "its own key in the header",
+    "a link to its own key in the header",
     "tampered",
     "no JWT",
 )
@@ -63,6 +66,16 @@ def forge(attack: str, token: str, keys: Path) -> str:
             return sign(header | {"typ": "JWT"}, claims)
         case "not yet valid":
             return sign(header, claims | {"nbf": int(time.time()) + 3600})
+        case "valid in a thousand years":
+            return sign(header, claims | {"nbf": 33_000_000_000, "exp": 33_000_000_600})
+        case "its own key in the header":
+            own = Ed25519PrivateKey.generate()
+            raw = own.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+            x = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+            return sign(header | {"jwk": {"kty": "OKP", "crv": "Ed25519", "x": x}}, claims, own)
+        case "a link to its own key in the header":
+            link = "http://127.0.0.1:1/jwks.json"
+            return sign(header | {"jku": link, "x5u": link}, claims, Ed25519PrivateKey.generate())
         case "tampered":
             head, body, signature = token.split(".")
             return f"{head}.{body[:-2]}xx.{signature}"

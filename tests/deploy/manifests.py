@@ -1,17 +1,16 @@
-"""The Kubernetes manifests as data, read without any tool, and the settings that they give."""
+"""The Kubernetes manifests as data, and the settings that they give."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
+from tests.deploy.kustomization import Manifest, build, described
 
 ROOT = Path(__file__).parents[2]
 K8S = ROOT / "deploy" / "k8s"
 KUSTOMIZATIONS = sorted(path.parent for path in K8S.rglob("kustomization.yaml"))
 OVERLAYS = [folder for folder in KUSTOMIZATIONS if folder.parent.name == "overlays"]
-
-Manifest = dict[str, Any]
+COMPONENTS = [folder for folder in KUSTOMIZATIONS if folder.parent.name == "components"]
 
 
 class Workload(NamedTuple):
@@ -23,14 +22,10 @@ class Workload(NamedTuple):
     container: dict[str, Any]
 
 
-def kustomization(folder: Path) -> dict[str, Any]:
-    parsed: dict[str, Any] = yaml.safe_load((folder / "kustomization.yaml").read_text())
-    return parsed
-
-
 def manifest_files(folder: Path) -> Iterator[Path]:
     """Every file that the kustomization names, those of the ones it builds on included."""
-    for resource in kustomization(folder).get("resources", []):
+    here = described(folder)
+    for resource in (*here.get("resources", []), *here.get("components", [])):
         path = (folder / resource).resolve()
         if path.is_dir():
             yield from manifest_files(path)
@@ -38,22 +33,21 @@ def manifest_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def manifests(folder: Path) -> list[Manifest]:
-    """Every manifest of the kustomization as it is written: nothing merged, renamed or labelled."""
-    return [
-        manifest
-        for file in manifest_files(folder)
-        for manifest in yaml.safe_load_all(file.read_text())
-    ]
+def of_kind(folder: Path, *kinds: str) -> list[Manifest]:
+    return [manifest for manifest in build(folder) if manifest["kind"] in kinds]
+
+
+def named(folder: Path, kind: str, name: str) -> Manifest:
+    (found,) = (each for each in of_kind(folder, kind) if each["metadata"]["name"] == name)
+    return found
 
 
 def workloads(folder: Path) -> list[Workload]:
     found = []
-    for manifest in manifests(folder):
-        if manifest["kind"] in ("Deployment", "StatefulSet"):
-            pod = manifest["spec"]["template"]["spec"]
-            (container,) = pod["containers"]
-            found.append(Workload(manifest["metadata"]["name"], manifest, pod, container))
+    for manifest in of_kind(folder, "Deployment", "StatefulSet"):
+        pod = manifest["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        found.append(Workload(manifest["metadata"]["name"], manifest, pod, container))
     return found
 
 
@@ -63,21 +57,11 @@ def workload(folder: Path, name: str) -> Workload:
 
 
 def config_maps(folder: Path) -> dict[str, dict[str, str]]:
-    """The generated ConfigMaps, those of the kustomizations below merged in."""
-    found: dict[str, dict[str, str]] = {}
-    here = kustomization(folder)
-    for resource in here.get("resources", []):
-        if (folder / resource).is_dir():
-            for name, values in config_maps((folder / resource).resolve()).items():
-                found.setdefault(name, {}).update(values)
-    for generator in here.get("configMapGenerator", []):
-        pairs = (literal.split("=", 1) for literal in generator["literals"])
-        found.setdefault(generator["name"], {}).update(dict(pairs))
-    return found
+    return {each["metadata"]["name"]: each["data"] for each in of_kind(folder, "ConfigMap")}
 
 
-def environment(folder: Path, name: str, secrets: dict[str, str]) -> dict[str, str]:
-    """What the container of workload `name` has in its environment; `secrets` stand in by key."""
+def environment(folder: Path, name: str, secrets: dict[str, dict[str, str]]) -> dict[str, str]:
+    """What the container of workload `name` has in its environment; `secrets` by their names."""
     container = workload(folder, name).container
     maps = config_maps(folder)
     values: dict[str, str] = {}
@@ -87,21 +71,39 @@ def environment(folder: Path, name: str, secrets: dict[str, str]) -> dict[str, s
         if "value" in entry:
             values[entry["name"]] = entry["value"]
         elif "secretKeyRef" in entry["valueFrom"]:
-            values[entry["name"]] = secrets[entry["valueFrom"]["secretKeyRef"]["key"]]
+            reference = entry["valueFrom"]["secretKeyRef"]
+            values[entry["name"]] = secrets[reference["name"]][reference["key"]]
         else:
             values[entry["name"]] = "a-pod-name"
     return values
 
 
-def secret_names(folder: Path) -> set[str]:
-    """Every Secret that the manifests refer to; none is in the repository."""
-    names = set()
+def secrets_made_by_the_cluster(folder: Path) -> set[str]:
+    """Those that cert-manager keeps."""
+    return {each["spec"]["secretName"] for each in of_kind(folder, "Certificate")}
+
+
+def secrets_needed(folder: Path) -> dict[str, set[str]]:
+    """Every Secret that the manifests refer to, with the keys that they read; none is in the
+    repository."""
+    needed: dict[str, set[str]] = {}
     for each in workloads(folder):
         for entry in each.container.get("env", []):
             reference = entry.get("valueFrom", {}).get("secretKeyRef")
             if reference:
-                names.add(reference["name"])
+                needed.setdefault(reference["name"], set()).add(reference["key"])
         for volume in each.pod.get("volumes", []):
             if "secret" in volume:
-                names.add(volume["secret"]["secretName"])
-    return names
+                keys = {item["key"] for item in volume["secret"].get("items", [])}
+                needed.setdefault(volume["secret"]["secretName"], set()).update(keys)
+    for database in of_kind(folder, "MongoDBCommunity"):
+        tls = database["spec"]["security"]["tls"]
+        for name in ("certificateKeySecretRef", "caCertificateSecretRef"):
+            needed.setdefault(tls[name]["name"], set())
+        for user in database["spec"]["users"]:
+            needed.setdefault(user["passwordSecretRef"]["name"], set()).add("password")
+    for broker in of_kind(folder, "RabbitmqCluster"):
+        needed.setdefault(broker["spec"]["tls"]["secretName"], set())
+        user = broker["spec"]["secretBackend"]["externalSecret"]["name"]
+        needed.setdefault(user, set()).update({"username", "password", "default_user.conf"})
+    return needed

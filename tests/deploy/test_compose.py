@@ -1,5 +1,6 @@
 """compose.yaml: the whole system, with settings that the services accept."""
 
+import re
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ OURS: dict[str, type[Settings]] = {
 
 
 def test_the_system_is_complete() -> None:
-    assert set(SERVICES) == {"mongodb", "rabbitmq", *OURS}
+    assert set(SERVICES) == {"mongodb", "rabbitmq", "proxy", *OURS}
 
 
 @pytest.mark.parametrize(("name", "kind"), OURS.items())
@@ -39,6 +40,19 @@ def test_every_variable_is_a_setting_and_every_required_one_is_given(
 def test_the_services_are_where_the_guide_says() -> None:
     published = [SERVICES[name]["ports"] for name in OURS]
     assert published == [["127.0.0.1:8001:8001"], ["127.0.0.1:8002:8002"], ["127.0.0.1:8003:8002"]]
+
+
+def test_the_proxy_leads_to_every_instance() -> None:
+    text = (ROOT / "deploy" / "proxy" / "haproxy.cfg").read_text()
+    servers = re.findall(r"^    server (\S+) (\S+):(\d+)$", text, re.MULTILINE)
+    assert {name for name, _, _ in servers} == set(OURS)
+    for name, host, port in servers:
+        assert host == name
+        assert SERVICES[name]["environment"]["PORT"] == port
+    (listening,) = re.findall(r"^    bind :(\d+)$", text, re.MULTILINE)
+    assert SERVICES["proxy"]["ports"] == [f"127.0.0.1:{listening}:{listening}"]
+    (mount,) = SERVICES["proxy"]["volumes"]
+    assert (ROOT / "deploy" / mount.split(":")[0]).exists()
 
 
 def test_nothing_is_open_to_other_machines() -> None:
@@ -76,6 +90,7 @@ def test_all_data_is_in_volumes_that_are_declared() -> None:
         volume.split(":")[0]
         for service in SERVICES.values()
         for volume in service.get("volumes", [])
+        if not volume.startswith("./")
     }
     assert mounted == set(COMPOSE["volumes"]) == {"mongodb", "rabbitmq", "signing-keys"}
     keys = load(AuthSettings, SERVICES["auth"]["environment"])

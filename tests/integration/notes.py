@@ -67,20 +67,24 @@ def endpoint(method: str, path: str, handler: Any, **more: Any) -> Endpoint:
         handler=handler,
         summary=path,
         replies={200: None},
-        public=True,
-        **more,
+        **{"public": True, **more},
+    )
+
+
+def notes_settings() -> Settings:
+    return Settings(
+        mongo_url="mongodb://127.0.0.1",
+        mongo_database="unused",
+        host="127.0.0.1",
+        port=0,
+        cors_origins=(ORIGIN,),
+        max_body_bytes=LIMIT,
     )
 
 
 def notes_service(dependency: Dependency) -> web.Application:
     return assemble(
-        Settings(
-            mongo_url="mongodb://127.0.0.1",
-            mongo_database="unused",
-            port=0,
-            cors_origins=(ORIGIN,),
-            max_body_bytes=LIMIT,
-        ),
+        notes_settings(),
         title="Notes <of> everyone",
         description="For tests.",
         endpoints=[
@@ -88,6 +92,7 @@ def notes_service(dependency: Dependency) -> web.Application:
             endpoint("GET", "/broken", fail),
             endpoint("GET", "/notes", list_notes, query=Page),
             endpoint("GET", "/refused", refuse),
+            endpoint("GET", "/private", refuse, public=False),
             endpoint("GET", "/ws", talk),
         ],
         health=Health({"database": dependency.check}, timeout=0.5),

@@ -126,7 +126,16 @@ async def test_known_keys_hold_while_the_auth_service_is_down(
     auth.down = True
     clock.now += REFRESH_SECONDS + 1
     assert await keys.find("first") == FIRST
-    assert await keys.find("second") is None
+
+
+async def test_nobody_is_turned_away_for_a_key_that_cannot_be_fetched_now(
+    keys: RemoteKeys, auth: AuthService, clock: Clock
+) -> None:
+    await keys.find("first")
+    auth.down = True
+    clock.now += REFETCH_SECONDS + 1
+    with pytest.raises(Unavailable):
+        await keys.find("perhaps a new one")
 
 
 async def test_a_silent_auth_service_keeps_one_caller_waiting_and_no_other(

@@ -1,7 +1,9 @@
 """The folder of signing keys: made once, rotated by adding a file, refused where it is unsafe."""
 
 import stat
+import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
 
@@ -17,7 +19,16 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from auth_service.keys import FIRST_KEY, KeyFolderError, load_keys, thumbprint
+from auth_service.keys import (
+    FIRST_KEY,
+    NAMED_AFTER,
+    KeyFolderError,
+    load_keys,
+    read_keys,
+    signs_since,
+    thumbprint,
+)
+from auth_service.rotate_keys import rotate
 from shared.jwks import PublicJwk, from_jwk
 
 
@@ -68,18 +79,59 @@ def test_draft_of_a_start_that_crashed_is_no_key(tmp_path: Path) -> None:
     assert len(load_keys(tmp_path).jwks.keys) == 1
 
 
-async def test_newest_key_signs_and_all_verify(tmp_path: Path) -> None:
+def named(seconds: float) -> str:
+    """The name of a key that signs from so many seconds ahead on."""
+    return f"{datetime.now(UTC) + timedelta(seconds=seconds):{NAMED_AFTER}}.pem"
+
+
+async def test_newest_key_whose_time_has_come_signs_and_all_verify(tmp_path: Path) -> None:
     first = load_keys(tmp_path)
-    put(tmp_path, "20261122T173000Z.pem", pem())
-    put(tmp_path, "20270101T000000Z.pem", pem())
-    put(tmp_path, "20261201T000000Z.pem", pem())
+    put(tmp_path, named(-60), pem())
+    put(tmp_path, named(3600), pem())
+    put(tmp_path, named(-3600), pem())
     ring = load_keys(tmp_path)
     assert len(ring.jwks.keys) == 4
-    assert ring.signing.kid == ring.jwks.keys[-1].kid
-    (tmp_path / "20270101T000000Z.pem").unlink()
-    assert load_keys(tmp_path).signing.kid == ring.jwks.keys[-2].kid
-    assert await ring.find(first.signing.kid) == first.signing.public
-    assert await ring.find("unknown") is None
+    assert ring.signing.kid == ring.jwks.keys[2].kid
+    put(tmp_path, named(-10), pem())
+    (tmp_path / FIRST_KEY).unlink()
+    ring.replace(read_keys(tmp_path))
+    assert ring.signing.kid == ring.jwks.keys[2].kid
+    assert await ring.find(ring.signing.kid) == ring.signing.public
+    assert await ring.find(first.signing.kid) is None
+
+
+def test_where_no_time_has_come_the_oldest_key_signs(tmp_path: Path) -> None:
+    put(tmp_path, named(7200), pem())
+    put(tmp_path, named(3600), pem())
+    ring = load_keys(tmp_path)
+    assert ring.signing.kid == ring.jwks.keys[0].kid
+
+
+def test_rotation_adds_a_key_ahead_and_removes_what_nobody_needs(tmp_path: Path) -> None:
+    load_keys(tmp_path)
+    for age in (4, 3, 1):
+        put(tmp_path, named(-age * 86_400), pem())
+    recent = sorted(file.name for file in tmp_path.iterdir())[2:]
+    added, removed = rotate(tmp_path)
+    assert removed[0] == FIRST_KEY
+    assert len(removed) == 2
+    assert [file.name for file in sorted(tmp_path.iterdir())] == [*recent, added]
+    assert 290 < signs_since(tmp_path / added) - time.time() <= 300
+    assert load_keys(tmp_path).signing.kid == load_keys(tmp_path).jwks.keys[1].kid
+
+
+def test_rotation_of_a_folder_that_is_unsafe_changes_nothing(tmp_path: Path) -> None:
+    file = put(tmp_path, named(-60), pem(), 0o644)
+    with pytest.raises(KeyFolderError, match="mode 0644"):
+        rotate(tmp_path)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_folder_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    load_keys(tmp_path / "keys")
+    (tmp_path / "keys").chmod(0o777)
+    with pytest.raises(KeyFolderError, match=r"mode 0777.*chmod 700"):
+        load_keys(tmp_path / "keys")
 
 
 def test_key_id_is_the_thumbprint_of_rfc_8037() -> None:

@@ -100,13 +100,13 @@ async def test_more_than_the_queue_holds_is_refused_with_a_time_to_come_back() -
 
 @pytest.mark.parametrize("password", ["a" * 8, "é" * 36, "a" * 72, "😀" * 18, " " * 8])
 def test_password_of_8_characters_to_72_bytes_is_acceptable(password: str) -> None:
-    require_acceptable(password)
+    require_acceptable(password, "a@b.org")
 
 
 @pytest.mark.parametrize("password", ["", "a" * 7, "é" * 37, "a" * 73, "😀" * 19, "12345678\x00"])
 def test_other_passwords_are_refused_by_their_path(password: str) -> None:
     with pytest.raises(InvalidInput) as refused:
-        require_acceptable(password, "$.new")
+        require_acceptable(password, "a@b.org", "$.new")
     assert [problem.path for problem in refused.value.problems] == ["$.new"]
     assert password not in refused.value.detail or not password
 

@@ -136,7 +136,7 @@ def test_the_body_is_the_struct_with_its_bounds(
 def test_replies_and_errors_are_listed_by_status(sign_up: dict[str, Any]) -> None:
     assert [int(status) for status in sign_up["responses"]] == [
         201,
-        *(400, 409, 413, 415, 422, 429),
+        *(400, 408, 409, 413, 415, 422, 429, 431),
         *(500, 503),
     ]
     conflict = sign_up["responses"]["409"]["content"]["application/problem+json"]["schema"]

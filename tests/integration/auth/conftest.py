@@ -23,6 +23,7 @@ def settings(mongo_url: str, tmp_path: Path) -> AuthSettings:
         host="127.0.0.1",
         port=0,
         bcrypt_cost=4,
+        rate_limits=False,
     )
 
 

@@ -1,7 +1,5 @@
 """A running auth service as a client sees it."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -10,6 +8,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from auth_service.app import create_app
 from auth_service.settings import AuthSettings
+from tests.conditions import until
 
 PASSWORD = "correct horse battery"
 
@@ -84,8 +83,13 @@ class AuthService:
         new = {"name": "Alice Jones", "email": email, "password": PASSWORD} | fields
         return await self.request("POST", "/employees", body=new)
 
-    async def log_in(self, email: str, password: str = PASSWORD) -> Reply:
-        return await self.request("POST", "/login", body={"email": email, "password": password})
+    async def log_in(
+        self, email: str, password: str = PASSWORD, *, address: str | None = None
+    ) -> Reply:
+        """`address` is where a trusted proxy says it comes from."""
+        headers = {} if address is None else {"X-Forwarded-For": address}
+        body = {"email": email, "password": password}
+        return await self.request("POST", "/login", body=body, headers=headers)
 
     async def refresh(self, refresh_token: str) -> Reply:
         return await self.request("POST", "/token/refresh", body={"refresh_token": refresh_token})
@@ -108,10 +112,3 @@ class Starter(Protocol):
     """Starts one more service; without `ready` it may still be waiting for its database."""
 
     async def __call__(self, settings: AuthSettings, *, ready: bool = True) -> AuthService: ...
-
-
-async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 20.0) -> None:
-    """Returns as soon as the condition holds; TimeoutError after `within_s` without it."""
-    async with asyncio.timeout(within_s):
-        while not await condition():  # noqa: ASYNC110 - the condition is another process's
-            await asyncio.sleep(0.02)

@@ -65,7 +65,7 @@ async def test_used_token_revokes_the_session_once_its_successor_was_used(
         assert_refused(await auth.refresh(token))
     (session,) = stored.sessions.find()
     assert session["revoked_at"] is not None
-    assert session["expires_at"] - session["revoked_at"] == timedelta(seconds=600)
+    assert session["expires_at"] - session["revoked_at"] == timedelta(seconds=660)
     metrics = (await auth.get("/metrics")).text
     assert 'auth_refreshes_total{outcome="reused"} 1.0' in metrics
 

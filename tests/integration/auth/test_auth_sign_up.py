@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from pymongo.database import Database
 
@@ -31,7 +32,8 @@ async def test_new_employee_is_answered_and_stored(auth: AuthService, stored: St
     assert datetime.now(UTC) - document["created_at"] < timedelta(minutes=1)
     assert document["password"].startswith("$2b$04$")
     assert document.keys() == {
-        *("_id", "name", "email", "department", "role", "password", "created_at", "updated_at")
+        *("_id", "name", "email", "department", "role", "password", "created_at", "updated_at"),
+        "search",
     }
 
 
@@ -163,3 +165,20 @@ async def test_body_of_another_type_is_refused(auth: AuthService) -> None:
         "POST", "/employees", data=b"name=Alice", headers={"Content-Type": "text/plain"}
     )
     assert (reply.status, reply.code) == (415, "unsupported_media_type")
+
+
+async def test_where_sign_up_is_closed_nobody_signs_up(
+    settings: AuthSettings, start: Starter, stored: Stored
+) -> None:
+    auth = await start(msgspec.structs.replace(settings, sign_up="closed"))
+    reply = await auth.sign_up("alice@example.com")
+    assert (reply.status, reply.code) == (403, "sign_up_closed")
+    assert stored.employees.count_documents({}) == 0
+
+
+async def test_sign_up_can_be_for_some_domains_only(settings: AuthSettings, start: Starter) -> None:
+    auth = await start(msgspec.structs.replace(settings, sign_up_domains=("example.com", "b.org")))
+    for email in ("alice@example.com", "ALICE@B.ORG"):
+        assert (await auth.sign_up(email)).status == 201
+    for email in ("a@evil.example.com", "a@example.com.evil.org", "a@xexample.com", "a@b"):
+        assert (await auth.sign_up(email)).code == "sign_up_closed"

@@ -1,0 +1,79 @@
+"""The address that a request comes from, also where proxies of ours are in between.
+
+`X-Forwarded-For` is believed only as far as trusted proxies wrote it: from the right, up to the
+first address that is none of theirs. What a client wrote itself is further left.
+"""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from aiohttp import web
+
+HEADER = "X-Forwarded-For"
+MOST_PROXIES = 16
+"""Addresses that are looked at; nobody has as many proxies in a row."""
+IPV6_PREFIX = 64
+"""RFC 6177: a customer gets a /64 at least, so that is what one client is."""
+
+_Network = IPv4Network | IPv6Network
+
+
+class Proxies:
+    """The proxies whose word counts; `networks` in CIDR notation. Raises `ValueError`."""
+
+    def __init__(self, networks: Iterable[str]) -> None:
+        self._networks: list[_Network] = [ip_network(text, strict=False) for text in networks]
+
+    def client(self, request: web.BaseRequest) -> str:
+        """The client's address; "" where there is none (a Unix socket)."""
+        peer = request.remote or ""
+        if not self._networks or not self._trusts(peer):
+            return peer
+        hops = ",".join(request.headers.getall(HEADER, ())).split(",")
+        for hop in reversed(hops[-MOST_PROXIES:]):
+            address = _canonical(hop)
+            if address is None:
+                break
+            peer = address
+            if not self._trusts(address):
+                break
+        return peer
+
+    def _trusts(self, text: str) -> bool:
+        canonical = _canonical(text)
+        if canonical is None:
+            return False
+        address = ip_address(canonical)
+        return any(address in network for network in self._networks)
+
+
+PROXIES = web.AppKey("proxies", Proxies)
+
+
+def client_address(request: web.Request) -> str:
+    """The address of the client, as the application's proxies tell it."""
+    return request.app[PROXIES].client(request)
+
+
+def one_client(address: str) -> str:
+    """What to count together: the address, for IPv6 the network that one customer has."""
+    canonical = _canonical(address)
+    if canonical is None or ":" not in canonical:
+        return canonical or address
+    return str(ip_network(f"{canonical}/{IPV6_PREFIX}", strict=False))
+
+
+def _canonical(text: str) -> str | None:
+    """The one way to write this address, without a port; None where it is none."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(address)

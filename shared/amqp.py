@@ -1,0 +1,67 @@
+"""A connection to RabbitMQ that is made again whenever it is lost."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import aio_pika
+from aio_pika.abc import AbstractConnection
+from aiormq.exceptions import AMQPError
+
+from shared.logs import get_logger
+
+log = get_logger("amqp")
+
+HEARTBEAT_SECONDS = 10
+TIMEOUT_SECONDS = 5.0
+RETRY_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0)
+
+FAILURES = (AMQPError, ConnectionError, OSError, TimeoutError, RuntimeError)
+"""What aio-pika raises when the connection is not there, or goes while it is used."""
+
+
+async def stay_connected(
+    url: str, name: str, use: Callable[[AbstractConnection], Awaitable[None]]
+) -> None:
+    """Call `use` with a new connection, again and again, until cancelled.
+
+    `use` is cancelled when its connection is lost. It may raise one of `FAILURES`, or return: then
+    there is another connection, too.
+    """
+    attempt = 0
+    while True:
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                connection = await aio_pika.connect(
+                    url,
+                    heartbeat=HEARTBEAT_SECONDS,
+                    client_properties={"connection_name": name},
+                )
+            attempt = 0
+            async with connection:
+                await _while_open(connection, use)
+            log.warning("RabbitMQ went away", connection=name)
+        except FAILURES as error:
+            if attempt % 10 == 0:
+                reason = str(error) or type(error).__name__
+                log.warning("RabbitMQ is away", connection=name, reason=reason)
+        await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+        attempt += 1
+
+
+async def _while_open(
+    connection: AbstractConnection, use: Callable[[AbstractConnection], Awaitable[None]]
+) -> None:
+    user = asyncio.ensure_future(use(connection))
+
+    def lost(*_: object) -> None:
+        user.cancel()
+
+    connection.close_callbacks.add(lost)
+    try:
+        await asyncio.wait([user])
+    finally:
+        connection.close_callbacks.remove(lost)
+        user.cancel()
+        await asyncio.gather(user, return_exceptions=True)
+    if not user.cancelled():
+        user.result()

@@ -1,0 +1,101 @@
+"""MongoDB goes and comes back. Promise: meanwhile nothing is acknowledged, the sender gets an error
+that says when to try again, and the service heals by itself; each message is there once."""
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from deploy.local.mongodb import MongoServer
+from tests.cluster.conftest import Launch
+from tests.cluster.device import Device, assert_exact, shows_all, talking
+from tests.cluster.system import Service
+from tests.conditions import eventually
+
+
+@pytest.fixture
+def own_mongo_url(own_mongo_server: MongoServer) -> str:
+    own_mongo_server.resume()
+    own_mongo_server.start()
+    return own_mongo_server.url
+
+
+async def lacks_mongodb(chat: Service) -> None:
+    await asyncio.to_thread(eventually, lambda: chat.failing().keys() == {"mongodb"})
+
+
+async def test_nothing_is_acknowledged_without_mongodb_and_each_message_is_there_once_after(
+    launch: Launch, own_mongo_url: str, amqp_url: str, own_mongo_server: MongoServer
+) -> None:
+    system = await launch(own_mongo_url, amqp_url)
+    ann, bob = await system.person("ann"), await system.person("bob")
+    here, there = (chat.url for chat in system.chats)
+    processes = [chat.pid for chat in system.chats]
+    async with (
+        Device(ann, here) as a,
+        Device(ann, there) as a_elsewhere,
+        Device(bob, there) as b,
+        Device(bob, here) as b_elsewhere,
+    ):
+        async with talking(a, bob, "ann"), talking(b, ann, "bob"):
+            await b.until(lambda: len(b.acks) > 50)
+            await asyncio.to_thread(own_mongo_server.kill)
+            await a.until(lambda: bool(a.refusals))
+            await b.until(lambda: bool(b.refusals))
+            acknowledged = len(a.acks), len(b.acks)
+            async with (
+                aiohttp.ClientSession(here) as http,
+                http.put(
+                    "/messages",
+                    json={
+                        "participants": [ann.email, bob.email],
+                        "message": {"sender": ann.email, "text": "over HTTP"},
+                    },
+                    headers=ann.headers,
+                ) as reply,
+            ):
+                assert reply.status == 503
+                assert int(reply.headers["Retry-After"]) > 0
+                assert (await reply.json())["code"] == "unavailable"
+            for chat in system.chats:
+                await lacks_mongodb(chat)
+            assert (len(a.acks), len(b.acks)) == acknowledged
+            await asyncio.to_thread(own_mongo_server.start)
+            await a.until(lambda: len(a.acks) > acknowledged[0] + 50)
+            await b.until(lambda: len(b.acks) > acknowledged[1] + 50)
+        for refusal in (*a.refusals, *b.refusals):
+            assert refusal["code"] == "unavailable"
+            assert refusal["retry_after_ms"] > 0
+        total = len(a.acks) + len(b.acks)
+        await shows_all((a, a_elsewhere), bob, total)
+        await shows_all((b, b_elsewhere), ann, total)
+        history = await system.history(ann, bob)
+        assert len(history) == total
+        assert_exact(history, (a, a_elsewhere), (b, b_elsewhere))
+        for chat in system.chats:
+            await asyncio.to_thread(eventually, chat.is_ready)
+        assert [chat.pid for chat in system.chats] == processes
+        for device in (a, a_elsewhere, b, b_elsewhere):
+            assert device.closes == []
+
+
+async def test_a_mongodb_that_answers_nothing_for_a_while_costs_no_message(
+    launch: Launch, own_mongo_url: str, amqp_url: str, own_mongo_server: MongoServer
+) -> None:
+    system = await launch(own_mongo_url, amqp_url)
+    ann, bob = await system.person("ann"), await system.person("bob")
+    here, there = (chat.url for chat in system.chats)
+    async with Device(ann, here) as a, Device(bob, there) as b:
+        async with talking(a, bob, "ann"), talking(b, ann, "bob"):
+            await b.until(lambda: len(b.acks) > 50)
+            own_mongo_server.pause()
+            for chat in system.chats:
+                await lacks_mongodb(chat)
+            acknowledged = len(a.acks), len(b.acks)
+            own_mongo_server.resume()
+            await a.until(lambda: len(a.acks) > acknowledged[0] + 50)
+            await b.until(lambda: len(b.acks) > acknowledged[1] + 50)
+        total = len(a.acks) + len(b.acks)
+        await shows_all((a,), bob, total)
+        await shows_all((b,), ann, total)
+        assert_exact(await system.history(ann, bob), (a,), (b,))
