@@ -3,6 +3,7 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -15,7 +16,11 @@ MOST_BYTES = 150_000
 WEB = Path(__file__).resolve().parents[2] / "chat_service" / "web"
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 SCREENSHOTS = Path(__file__).resolve().parents[2] / ".run" / "screenshots"
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "is_mobile": True,
+}
 
 
 def test_the_page_is_small(built: None) -> None:
@@ -31,7 +36,8 @@ def test_no_address_of_a_registry_is_in_the_lock() -> None:
 def talk(person: NewPerson) -> tuple[Person, Person]:
     """A conversation with a bit of everything, and two more in the list."""
     ann, bob = person("Ann Miller", address=1), person("Bob Okafor")
-    for name, text in (("Chidi Eze", "The minutes are in the folder"), ("Dana Petrov", "Lunch at one?")):
+    others = (("Chidi Eze", "The minutes are in the folder"), ("Dana Petrov", "Lunch at one?"))
+    for name, text in others:
         other = person(name, address=1)
         other.open(bob)
         other.say(text)
@@ -65,16 +71,15 @@ def test_nothing_serious_is_wrong_for_people_who_need_help_to_read(
     cy = person("Cy Young", visits=False)
     cy.page.goto(cy.address)
     expect(cy.page.get_by_role("button", name="Log in")).to_be_visible()
+    scheme: Literal["light", "dark"]
     for scheme in ("light", "dark"):
         for page in (bob.page, cy.page):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)
             assert _serious(page) == []
     bob.page.get_by_role("button", name="Your account").click()
     assert _serious(bob.page) == []
     bob.page.keyboard.press("Escape")
     bob.page.get_by_role("textbox", name="Find a colleague").fill("nobody@example.org")
-    bob.tolerates("/employees/nobody%40example.org")
-    bob.tolerates("/employees?query=")
     expect(bob.page.get_by_text("Nobody matches")).to_be_visible()
     assert _serious(bob.page) == []
 
@@ -121,8 +126,9 @@ def test_views_are_pictured(talk: tuple[Person, Person]) -> None:
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     ann.page.get_by_role("textbox", name="Write to").press_sequentially("And")
     expect(bob.page.get_by_test_id("typing")).to_be_visible()
+    scheme: Literal["light", "dark"]
     for scheme in ("light", "dark"):
-        bob.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        bob.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         for width, height in ((1280, 800), (390, 844)):
             bob.page.set_viewport_size({"width": width, "height": height})
             bob.page.wait_for_timeout(100)
