@@ -8,6 +8,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -108,24 +109,38 @@ class NewPerson(Protocol):
         browser context takes."""
 
 
-@pytest.fixture
-def person(browser: Browser, system: System, addresses: list[str]) -> Iterator[NewPerson]:
-    """People for one test; what went wrong in their pages is an error of the test."""
-    people: list[Person] = []
+@contextmanager
+def people(browser: Browser, system: System, addresses: list[str]) -> Iterator[NewPerson]:
+    """Makes people; what went wrong in their pages is an error at the end."""
+    made: list[Person] = []
 
     def make(name: str, *, address: int = 0, visits: bool = True, **context: Any) -> Person:
         email = f"{name.split()[0].lower()}.{uuid.uuid4().hex[:6]}@example.org"
         origin, auth = addresses[address], system.auth.url
         sign_up(auth, name, email)
-        made = Person(browser, origin, name, email, (origin, auth), context)
-        people.append(made)
+        one = Person(browser, origin, name, email, (origin, auth), context)
+        made.append(one)
         if visits:
-            made.keep(session(auth, email))
-            made.visit()
-        return made
+            one.keep(session(auth, email))
+            one.visit()
+        return one
 
     yield make
-    problems = [problem for one in people for problem in one.problems]
-    for one in people:
+    problems = [problem for one in made for problem in one.problems]
+    for one in made:
         one.context.close()
     assert not problems
+
+
+@pytest.fixture
+def person(browser: Browser, system: System, addresses: list[str]) -> Iterator[NewPerson]:
+    """People for one test."""
+    with people(browser, system, addresses) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def lasting_person(browser: Browser, system: System, addresses: list[str]) -> Iterator[NewPerson]:
+    """People for all tests of a file."""
+    with people(browser, system, addresses) as make:
+        yield make

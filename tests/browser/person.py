@@ -14,9 +14,11 @@ CUT_OFF = ("ERR_INTERNET_DISCONNECTED", "ERR_CONNECTION", "ERR_EMPTY_RESPONSE", 
 """What Chromium writes on the console, by itself, when a connection ends."""
 
 
-def post(url: str, body: dict[str, str]) -> Any:
+def post(url: str, body: Any, *, token: str = "", method: str = "POST") -> Any:
     headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers, method=method)
     with urllib.request.urlopen(request, timeout=10) as reply:
         return json.load(reply)
 
@@ -42,6 +44,7 @@ def session(auth_url: str, email: str) -> dict[str, Any]:
     }
 
 
+EMPTY = "<title>Empty</title><link rel=icon href=data:,>"
 KEEP = """session => new Promise((kept, failed) => {
   const opening = indexedDB.open('session');
   opening.onupgradeneeded = () => opening.result.createObjectStore('kept');
@@ -77,7 +80,6 @@ class Person:
         size = {"width": 1280, "height": 800}
         self.context = browser.new_context(**{"viewport": size, "locale": "en-GB", **context})
         self.context.set_default_timeout(10_000)
-        self.context.grant_permissions(["clipboard-read"])
         self.page = self.new_page()
 
     def tolerates(self, text: str) -> None:
@@ -94,12 +96,14 @@ class Person:
 
     def keep(self, session: dict[str, Any]) -> None:
         """Makes the browser one in which somebody is logged in."""
-        self.page.goto(self.address)
+        empty = f"{self.address}/empty"
+        self.page.route(empty, lambda route: route.fulfill(body=EMPTY, content_type="text/html"))
+        self.page.goto(empty)
         self.page.evaluate(KEEP, session)
+        self.page.unroute(empty)
 
     def visit(self, place: str = "") -> None:
         self.page.goto(f"{self.address}/{place}")
-        self.page.reload()
         expect(self.page.get_by_role("heading", name="Messages", exact=True)).to_be_visible()
 
     def open(self, other: "Person", page: Page | None = None) -> None:

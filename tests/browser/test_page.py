@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 
 from chat_service.web_page import BUILT
 from tests.browser.conftest import NewPerson
-from tests.browser.person import Person
+from tests.browser.person import Person, log_in, post, sign_up
+from tests.cluster.system import System
 
 MOST_BYTES = 150_000
 WEB = Path(__file__).resolve().parents[2] / "chat_service" / "web"
@@ -32,16 +33,17 @@ def test_no_address_of_a_registry_is_in_the_lock() -> None:
     assert "resolved" not in (WEB / "package-lock.json").read_text()
 
 
-@pytest.fixture
-def talk(person: NewPerson) -> tuple[Person, Person]:
+@pytest.fixture(scope="module")
+def talk(lasting_person: NewPerson, system: System) -> tuple[Person, Person]:
     """A conversation with a bit of everything, and two more in the list."""
-    ann, bob = person("Ann Miller", address=1), person("Bob Okafor")
+    ann, bob = lasting_person("Ann Miller", address=1), lasting_person("Bob Okafor")
     others = (("Chidi Eze", "The minutes are in the folder"), ("Dana Petrov", "Lunch at one?"))
     for name, text in others:
-        other = person(name, address=1)
-        other.open(bob)
-        other.say(text)
-        other.sees_delivery(text, "received")
+        sender = f"{name.split()[0].lower()}.{bob.email}"
+        sign_up(system.auth.url, name, sender)
+        body = {"participants": [sender, bob.email], "message": {"sender": sender, "text": text}}
+        token = log_in(system.auth.url, sender)["access_token"]
+        post(f"{system.chats[0].url}/messages", body, token=token, method="PUT")
     ann.open(bob)
     bob.open(ann)
     lines = (
@@ -82,6 +84,42 @@ def test_nothing_serious_is_wrong_for_people_who_need_help_to_read(
     bob.page.get_by_role("textbox", name="Find a colleague").fill("nobody@example.org")
     expect(bob.page.get_by_text("Nobody matches")).to_be_visible()
     assert _serious(bob.page) == []
+    bob.page.keyboard.press("Escape")
+
+
+def test_it_fits_a_phone(person: NewPerson) -> None:
+    ann, bob = person("Ann Miller", address=1), person("Bob Okafor", **PHONE)
+    ann.open(bob)
+    ann.say("To your phone")
+    bob.entry(ann).tap()
+    bob.sees("To your phone")
+    expect(bob.page.get_by_role("textbox", name="Find a colleague")).to_be_hidden()
+    bob.say("From my phone")
+    ann.sees("From my phone")
+    bob.message("From my phone").tap()
+    expect(bob.page.get_by_role("button", name="Delete this message")).to_be_visible()
+    bob.page.get_by_role("button", name="Back to the list").tap()
+    expect(bob.entry(ann)).to_be_visible()
+    assert bob.page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_views_are_pictured(talk: tuple[Person, Person]) -> None:
+    ann, bob = talk
+    bob.open(ann)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    ann.page.get_by_role("textbox", name="Write to").press_sequentially("And")
+    expect(bob.page.get_by_test_id("typing")).to_be_visible()
+    scheme: Literal["light", "dark"]
+    for scheme in ("light", "dark"):
+        bob.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        for width, height in ((1280, 800), (390, 844)):
+            bob.page.set_viewport_size({"width": width, "height": height})
+            bob.page.wait_for_timeout(100)
+            _picture(bob.page, f"conversation-{scheme}-{width}")
+    bob.page.evaluate("location.hash = '#/'")
+    expect(bob.entry(ann)).to_be_visible()
+    _picture(bob.page, "list-dark-390")
+    bob.page.set_viewport_size({"width": 1280, "height": 800})
 
 
 def test_everything_is_done_from_the_keyboard(talk: tuple[Person, Person]) -> None:
@@ -103,39 +141,6 @@ def test_everything_is_done_from_the_keyboard(talk: tuple[Person, Person]) -> No
     expect(bob.page.get_by_role("dialog")).to_be_visible()
     keyboard.press("Enter")
     expect(ann.message("Message deleted")).to_have_count(1)
-
-
-def test_it_fits_a_phone(person: NewPerson) -> None:
-    ann, bob = person("Ann Miller", address=1), person("Bob Okafor", **PHONE)
-    ann.open(bob)
-    ann.say("To your phone")
-    bob.entry(ann).tap()
-    bob.sees("To your phone")
-    expect(bob.page.get_by_role("textbox", name="Find a colleague")).to_be_hidden()
-    bob.say("From my phone")
-    ann.sees("From my phone")
-    bob.message("From my phone").tap()
-    expect(bob.page.get_by_role("button", name="Delete this message")).to_be_visible()
-    bob.page.get_by_role("button", name="Back to the list").tap()
-    expect(bob.entry(ann)).to_be_visible()
-    assert bob.page.evaluate("document.documentElement.scrollWidth") == 390
-
-
-def test_views_are_pictured(talk: tuple[Person, Person]) -> None:
-    ann, bob = talk
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    ann.page.get_by_role("textbox", name="Write to").press_sequentially("And")
-    expect(bob.page.get_by_test_id("typing")).to_be_visible()
-    scheme: Literal["light", "dark"]
-    for scheme in ("light", "dark"):
-        bob.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        for width, height in ((1280, 800), (390, 844)):
-            bob.page.set_viewport_size({"width": width, "height": height})
-            bob.page.wait_for_timeout(100)
-            _picture(bob.page, f"conversation-{scheme}-{width}")
-    bob.page.evaluate("location.hash = '#/'")
-    expect(bob.entry(ann)).to_be_visible()
-    _picture(bob.page, "list-dark-390")
 
 
 def _picture(page: Page, name: str) -> None:

@@ -13,7 +13,7 @@ import { Sidebar } from "./Sidebar";
 import { useWakeUps } from "./wake_ups";
 
 const TOAST_MS = 6_000;
-const SAID_MS = 3_000;
+const SAID_MS = 1_000;
 
 interface Props {
   session: Session;
