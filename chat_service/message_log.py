@@ -77,9 +77,14 @@ class MessageLog:
             await lane.idle.wait()
 
     @property
+    def under_way(self) -> int:
+        """Drafts that are being committed."""
+        return sum(lane.under_way for lane in self._lanes)
+
+    @property
     def pending(self) -> int:
         """Drafts that are not settled."""
-        return sum(len(lane.waiting) + lane.under_way for lane in self._lanes)
+        return sum(len(lane.waiting) for lane in self._lanes) + self.under_way
 
 
 class _Lane:

@@ -20,9 +20,9 @@ from aio_pika.abc import (
     AbstractQueue,
     DeliveryMode,
 )
-from aiormq.exceptions import AMQPError
 
 from chat_service.broker import BrokerDown, Listener
+from shared.amqp import FAILURES
 from shared.logs import get_logger
 
 log = get_logger("rabbitmq")
@@ -31,9 +31,6 @@ EXCHANGE = "chat.events"
 HEARTBEAT_SECONDS = 10
 TIMEOUT_SECONDS = 5.0
 RETRY_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0)
-
-_FAILURES = (AMQPError, ConnectionError, OSError, TimeoutError, RuntimeError)
-"""What aio-pika raises when the connection is not there, or goes while it is used."""
 
 
 class _Session:
@@ -74,7 +71,7 @@ class RabbitBroker:
             try:
                 await self._connect_and_stay(listener)
                 attempt = 0
-            except _FAILURES as error:
+            except FAILURES as error:
                 if attempt % 10 == 0:
                     log.warning("RabbitMQ is away", reason=str(error) or type(error).__name__)
                 attempt += 1
@@ -90,7 +87,7 @@ class RabbitBroker:
         if session is not None:
             try:
                 await session.queue.bind(session.exchange, key, timeout=TIMEOUT_SECONDS)
-            except _FAILURES:  # the next connection binds all keys before it is restored
+            except FAILURES:  # the next connection binds all keys before it is restored
                 session.lost.set()
 
     async def unbind(self, key: str) -> None:
@@ -99,7 +96,7 @@ class RabbitBroker:
         if session is not None:
             try:
                 await session.queue.unbind(session.exchange, key, timeout=TIMEOUT_SECONDS)
-            except _FAILURES:
+            except FAILURES:
                 session.lost.set()
 
     async def publish(self, keys: Collection[str], body: bytes, *, confirm: bool) -> None:
@@ -116,7 +113,7 @@ class RabbitBroker:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 await exchange.publish(message, first, mandatory=False)
-        except _FAILURES as error:
+        except FAILURES as error:
             raise BrokerDown(str(error) or type(error).__name__) from error
 
     async def _connect_and_stay(self, listener: Listener) -> None:
@@ -149,7 +146,7 @@ class RabbitBroker:
             yield connection
         finally:
             # A connection that is given up for being deaf does not answer its closing either.
-            with suppress(*_FAILURES):
+            with suppress(*FAILURES):
                 async with asyncio.timeout(TIMEOUT_SECONDS):
                     await connection.close()
 

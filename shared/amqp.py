@@ -15,7 +15,14 @@ HEARTBEAT_SECONDS = 10
 TIMEOUT_SECONDS = 5.0
 RETRY_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0)
 
-FAILURES = (AMQPError, ConnectionError, OSError, TimeoutError, RuntimeError)
+FAILURES = (
+    AMQPError,
+    ConnectionError,
+    OSError,
+    TimeoutError,
+    RuntimeError,
+    StopAsyncIteration,  # the peer went away during the handshake
+)
 """What aio-pika raises when the connection is not there, or goes while it is used."""
 
 

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from chat_service.web_page import BUILT
+from deploy.local import web
 from tests.browser.conftest import NewPerson
 from tests.browser.person import Person, log_in, post, sign_up
 from tests.cluster.system import System
@@ -27,6 +28,10 @@ PHONE: dict[str, Any] = {
 def test_the_page_is_small(built: None) -> None:
     files = [path for path in BUILT.rglob("*") if path.is_file() and path.name != ".sources"]
     assert sum(len(gzip.compress(path.read_bytes())) for path in files) < MOST_BYTES
+
+
+def test_the_page_is_not_built_again_without_a_change(built: None, tmp_path: Path) -> None:
+    assert web.build(tmp_path) is None
 
 
 def test_no_address_of_a_registry_is_in_the_lock() -> None:

@@ -399,7 +399,7 @@ async def test_a_commit_survives_a_short_outage_without_an_error(
     await writer.send(pairs[0], ANN)
     mongo_server.pause()
     sendings = [writer.submit(pairs[0], ANN, str(number)) for number in range(20)]
-    await writer.until(lambda: writer.log.pending == 0)  # they are on their way
+    await writer.until(lambda: writer.log.under_way == len(sendings))
     assert not any(sending.answers for sending in sendings)
     mongo_server.resume()
     await writer.settled(sendings)

@@ -161,6 +161,11 @@ async def test_all_who_come_together_are_one_write(start: Start, store: BrokenSt
     await chat.keeper.of(["ann"])
     chat.connect(*(f"employee {number}" for number in range(400)))
     await chat.sees("employee 399", "online")
+
+    async def is_counted() -> bool:
+        return store.writes > 0
+
+    await until(is_counted)
     assert store.writes == 1
 
 
@@ -230,8 +235,13 @@ async def test_who_comes_back_while_the_departure_is_written_is_online(
 async def test_people_of_an_instance_that_died_go_offline(start: Start) -> None:
     one, two = start("chat-1"), start("chat-2")
     one.connect("ann", "bob")
-    two.connect("bob")
     await one.tells(2)
+    two.connect("bob")
+
+    async def bob_is_at_both() -> bool:
+        return two.keeper._written.get("bob", False)
+
+    await until(bob_is_at_both)
     await one.kill()
     await two.tells(1)
     assert two.told == ["ann offline"]
