@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--generate-hashes --no-emit-index-url --no-header --no-config
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run-all run-auth run-chat rotate-keys import-convos k8s-secrets test check bench format lock clean
+.PHONY: help setup run-all run-auth run-chat web rotate-keys import-convos k8s-secrets test test-browser check bench format lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ run-auth: $(LOCAL) ## Start the auth service alone (MONGO_URL, AMQP_URL and HOST
 run-chat: $(LOCAL) ## Start one chat instance alone (MONGO_URL, AMQP_URL, AUTH_URL and HOST, PORT name what it uses)
 	@exec $(BIN)/python -m chat_service
 
+web: $(LOCAL) ## Build the browser client, where its sources changed
+	@$(BIN)/python -m deploy.local.web
+
 rotate-keys: $(LOCAL) ## Add a signing key for in five minutes and remove those nobody needs (SIGNING_KEYS=folder)
 	@SIGNING_KEYS='$(or $(SIGNING_KEYS),.run/keys)' $(BIN)/python -m auth_service.rotate_keys
 
@@ -39,6 +42,10 @@ k8s-secrets: $(LOCAL) ## Make the signing key and passwords of a cluster, once, 
 test: $(DEV) ## Run the tests (some of them: make test ARGS="-k resume")
 	@$(BIN)/python -m deploy.local.packages
 	$(BIN)/python -m pytest $(ARGS)
+
+test-browser: $(DEV) ## Run the tests of the browser client, in Chromium
+	@$(BIN)/python -m deploy.local.packages
+	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 check: $(DEV) ## Run everything that a change has to pass: lint, format, types, tests
 	$(BIN)/ruff check .
@@ -63,6 +70,7 @@ lock: $(DEV) ## Write requirements/*.txt from pyproject.toml (newer versions: ma
 	$(COMPILE) --constraint requirements/dev.txt --extra auth --group local --output-file requirements/local.txt
 	$(COMPILE) --constraint requirements/dev.txt --extra auth --output-file requirements/auth.txt
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/chat.txt
+	$(filter-out pyproject.toml,$(COMPILE)) $(ARGS) --group node --output-file requirements/node.txt
 
 clean: ## Remove .run (the data of run-all, the Secrets of k8s-secrets!) and caches; .venv stays
 	@if [ -e .run/lock ] && command -v flock >/dev/null && ! flock --nonblock .run/lock true; then \

@@ -40,6 +40,7 @@ from chat_service.session import Services
 from chat_service.settings import ChatSettings
 from chat_service.socket import Sockets
 from chat_service.summaries import Summaries
+from chat_service.web_page import add_page
 from shared.application import assemble
 from shared.clock import DatabaseClock
 from shared.endpoints import ADMISSION
@@ -72,6 +73,7 @@ def create_app(
         health=Health({}),
         metrics=HttpMetrics(),
     )
+    add_page(app, settings.public_auth_url)
 
     async def context(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:

@@ -25,6 +25,13 @@ class ChatSettings(Settings, frozen=True, kw_only=True):
     auth_url: Annotated[
         str, Meta(pattern=r"^https?://[^/]+$", description="auth service, http://host:port")
     ]
+    public_auth_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[a-z0-9.:\[\]-]+)?$",
+            description="auth service as browsers reach it; empty where it is behind this origin",
+        ),
+    ] = ""
     instance_id: Annotated[
         str, Meta(min_length=1, max_length=64, description="name of this instance, unique")
     ] = field(default_factory=socket.gethostname)

@@ -56,7 +56,11 @@ def missing_for_tests() -> list[str]:
     """Programs that some tests use; where they cannot be had, those are skipped."""
     return [
         package
-        for package, program in (("haproxy", "haproxy"), ("prometheus", "promtool"))
+        for package, program in (
+            ("chromium", "chromium"),
+            ("haproxy", "haproxy"),
+            ("prometheus", "promtool"),
+        )
         if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None
     ]
 

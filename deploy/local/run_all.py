@@ -9,13 +9,14 @@ import contextlib
 import fcntl
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from deploy.local import packages, services, supervisor
+from deploy.local import packages, services, supervisor, web
 from deploy.local.backing_services import (
     EMBEDDED_URL,
     BackingService,
@@ -85,6 +86,7 @@ def _run(environ: Mapping[str, str], directory: Path, console: Console) -> str |
         instances = 1
         console.say(WITHOUT_RABBITMQ)
 
+    _build_page(directory, console)
     with contextlib.ExitStack() as stack:
         stack.callback(console.say, "Everything is stopped.")
         for name, server in (("mongodb", mongodb), ("rabbitmq", rabbitmq)):
@@ -137,6 +139,15 @@ def require_free_ports(wanted: Sequence[tuple[int, str, str]]) -> None:
         raise ServerError("\n".join(problems))
 
 
+def _build_page(directory: Path, console: Console) -> None:
+    """Without the page the services still run; `/` then says how to build it."""
+    try:
+        if done := web.build(directory):
+            console.say(done)
+    except (ServerError, OSError, subprocess.SubprocessError) as error:
+        console.say(str(error))
+
+
 def _start(server: BackingService, name: str, console: Console) -> None:
     if isinstance(server, Present):
         console.say(f"used as it is: {without_password(server.url)}", name)
@@ -162,7 +173,18 @@ def _welcome(planned: Sequence[Service]) -> str:
         f"  {service.name:8}{service.address}   API documentation: {service.address}/docs"
         for service in planned
     ]
-    return "\n".join(["", "Everything is running:", *rows, "", "Ctrl-C stops everything.", ""])
+    page = next(service for service in planned if service.module == "chat_service")
+    return "\n".join(
+        [
+            "",
+            "Everything is running:",
+            *rows,
+            "",
+            f"Chat in a browser at http://localhost:{page.port}/",
+            "Ctrl-C stops everything.",
+            "",
+        ]
+    )
 
 
 @contextlib.contextmanager

@@ -74,6 +74,7 @@ def plan(
     defaults = {
         "CORS_ORIGINS": ",".join([*origins, *FRONT_END_ORIGINS]),
         "LOG_FORMAT": "console",
+        "PUBLIC_AUTH_URL": f"http://localhost:{ports.auth_port}",
     }
     common = (
         defaults

@@ -157,6 +157,7 @@ class System:
                     **common,
                     "MONGO_DATABASE": self.chat_database,
                     "AUTH_URL": self.auth.url,
+                    "PUBLIC_AUTH_URL": self.auth.url,
                     "INSTANCE_ID": f"chat-{number}-{tag}",
                     **(instance_settings or {}).get(number - 1, {}),
                 },

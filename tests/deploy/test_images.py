@@ -60,7 +60,12 @@ def test_an_image_has_nothing_but_what_the_lock_and_the_service_say(
     assert len(installs) == 1
     assert "--require-hashes" in installs[0]
     assert "--only-binary :all:" in installs[0]
-    sources = {argument.split()[0] for name, argument in build if name == "COPY"}
+    copies = [argument for name, argument in build if name == "COPY"]
+    page = [argument for argument in copies if argument.startswith("--from=")]
+    assert page == (
+        ["--from=web /web/dist ./chat_service/web/dist"] if module == "chat_service" else []
+    )
+    sources = {argument.split()[0] for argument in copies if argument not in page}
     assert sources == {
         "deploy/docker/healthcheck.py",
         f"requirements/{target}.txt",
@@ -83,12 +88,13 @@ def test_the_build_sees_only_what_the_images_are_made_of() -> None:
     rules = [line for line in lines if line and not line.startswith("#")]
     assert rules[0] == "*"
     let_in = {rule[1:] for rule in rules if rule.startswith("!")}
-    assert let_in == {
+    copied = {
         argument.split()[0]
         for target in TARGETS
         for name, argument in stages()[f"build-{target}"]
         if name == "COPY"
     }
+    assert let_in == copied - {"--from=web"}
 
 
 class Answer(BaseHTTPRequestHandler):

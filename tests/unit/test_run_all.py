@@ -45,6 +45,13 @@ def test_every_instance_is_an_allowed_origin_unless_origins_are_given() -> None:
     assert auth.environment["CORS_ORIGINS"] == "https://chat.example"
 
 
+def test_a_page_finds_the_auth_service_unless_told_otherwise() -> None:
+    _, chat, _ = plan({"AUTH_PORT": "9001"})
+    assert chat.environment["PUBLIC_AUTH_URL"] == "http://localhost:9001"
+    _, chat, _ = plan({"PUBLIC_AUTH_URL": "https://auth.example"})
+    assert chat.environment["PUBLIC_AUTH_URL"] == "https://auth.example"
+
+
 def test_what_the_user_sets_reaches_the_services_except_where_they_listen() -> None:
     auth, *_ = plan({"LOG_FORMAT": "json", "RATE_LIMITS": "off", "HOST": "desktop", "PORT": "1"})
     assert auth.environment["LOG_FORMAT"] == "json"

@@ -1,0 +1,85 @@
+// Names for addresses: asked of the directory when one is shown, and remembered for a day.
+
+import type { Employee } from "../session/auth_api";
+import type { Session } from "../session/session";
+
+const KEY = "messaging.people";
+const DAY_MS = 24 * 3600_000;
+const AT_ONCE = 4;
+
+type Known = Record<string, { name: string; department: string | null; at: number }>;
+
+export interface Person {
+  email: string;
+  name: string;
+  department: string | null;
+}
+
+export class People {
+  version = 0;
+  #known: Known = remembered();
+  #wanted: string[] = [];
+  #asked = new Set<string>();
+  #running = 0;
+  #listeners = new Set<() => void>();
+
+  constructor(private readonly session: Session) {}
+
+  subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  /** What is known now; the rest is asked for. */
+  get(email: string): Person {
+    const known = this.#known[email];
+    if (!known || known.at < Date.now() - DAY_MS) this.#want(email);
+    return { email, name: known?.name ?? guess(email), department: known?.department ?? null };
+  }
+
+  learn(employees: readonly Employee[]): void {
+    if (employees.length === 0) return;
+    for (const { email, name, department } of employees) {
+      this.#known[email] = { name, department, at: Date.now() };
+    }
+    this.version++;
+    localStorage.setItem(KEY, JSON.stringify(this.#known));
+    for (const listener of this.#listeners) listener();
+  }
+
+  static forget(): void {
+    localStorage.removeItem(KEY);
+  }
+
+  #want(email: string): void {
+    if (this.#asked.has(email)) return;
+    this.#asked.add(email);
+    this.#wanted.push(email);
+    void this.#ask();
+  }
+
+  async #ask(): Promise<void> {
+    if (this.#running >= AT_ONCE) return;
+    this.#running++;
+    for (let email = this.#wanted.shift(); email !== undefined; email = this.#wanted.shift()) {
+      const address = email;
+      const found = this.session.withToken((token) => this.session.api.employee(token, address));
+      await found.then((employee) => this.learn([employee])).catch(() => undefined);
+    }
+    this.#running--;
+  }
+}
+
+/** `bob.miller@example.com` is likely to be Bob Miller. */
+function guess(email: string): string {
+  const words = email.split("@")[0]!.split(/[._-]+/).filter(Boolean);
+  return words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join(" ") || email;
+}
+
+function remembered(): Known {
+  try {
+    return JSON.parse(localStorage.getItem(KEY) ?? "{}") as Known;
+  } catch {
+    return {};
+  }
+}

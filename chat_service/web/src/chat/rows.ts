@@ -1,0 +1,125 @@
+// The lines of a conversation as they are shown: days, bubbles, and what is still in the outbox.
+
+import type { OutboxItem } from "../client/outbox";
+import type * as wire from "../protocol";
+import type { Conversation } from "./conversation";
+
+const GROUP_MS = 5 * 60_000;
+
+export type Delivery = "waiting" | "failed" | "sent" | "received" | "read";
+
+export interface Bubble {
+  readonly kind: "bubble";
+  readonly key: string;
+  readonly message: wire.MessageView;
+  readonly own: boolean;
+  readonly at: Date;
+  /** Of one's own. */
+  readonly delivery?: Delivery;
+  readonly refusal?: string;
+  /** A change of it waits in the outbox. */
+  readonly changing: boolean;
+  readonly first: boolean;
+  readonly last: boolean;
+}
+
+export type Row =
+  | Bubble
+  | { readonly kind: "day"; readonly key: string; readonly day: Date }
+  | { readonly kind: "new" | "typing"; readonly key: string };
+
+/**
+ * `firstUnread` is the position after which the messages were new when one looked, `typing` whether
+ * the other one writes just now.
+ */
+export function rowsOf(
+  conversation: Conversation,
+  outbox: readonly OutboxItem[],
+  me: string,
+  firstUnread: number | null,
+  typing = false,
+): Row[] {
+  const items = outbox.filter(({ to }) => to === conversation.other);
+  const changes = new Map(
+    items.flatMap(({ op }) => (op.type === "send" ? [] : [[op.message, op] as const])),
+  );
+  const bubbles = [
+    ...conversation.messages.map((message) => stored(message, conversation, changes, me)),
+    ...items.flatMap((item) => (item.op.type === "send" ? [unsent(item, item.op, me)] : [])),
+  ];
+  const rows: Row[] = [];
+  bubbles.forEach((bubble, index) => {
+    const before = bubbles[index - 1];
+    const after = bubbles[index + 1];
+    const begins = !before || !sameDay(before.at, bubble.at);
+    if (begins) rows.push({ kind: "day", key: `day ${bubble.message.id}`, day: bubble.at });
+    const news =
+      firstUnread !== null &&
+      bubble.message.seq > firstUnread &&
+      (before ? before.message.seq <= firstUnread : conversation.loaded === "all");
+    if (news) rows.push({ kind: "new", key: "new" });
+    rows.push({
+      ...bubble,
+      first: begins || news || !together(before, bubble),
+      last: !after || !sameDay(after.at, bubble.at) || !together(bubble, after),
+    });
+  });
+  if (typing) rows.push({ kind: "typing", key: "typing" });
+  return rows;
+}
+
+function stored(
+  message: wire.MessageView,
+  { theirs }: Conversation,
+  changes: ReadonlyMap<string, OutboxItem["op"]>,
+  me: string,
+): Bubble {
+  const change = changes.get(message.id);
+  const own = message.sender === me;
+  return {
+    ...plain(changed(message, change)),
+    own,
+    changing: change !== undefined,
+    ...(own && { delivery: deliveryOf(message.seq, theirs) }),
+  };
+}
+
+function changed(message: wire.MessageView, change: OutboxItem["op"] | undefined): wire.MessageView {
+  if (change?.type === "edit") return { ...message, text: change.text };
+  if (change?.type === "delete") return { ...message, deleted: true };
+  return message;
+}
+
+function unsent(item: OutboxItem, op: wire.Send, me: string): Bubble {
+  const message: wire.MessageView = {
+    id: op.id,
+    seq: Number.MAX_SAFE_INTEGER,
+    sender: me,
+    text: op.text,
+    timestamp: op.sent_at ?? new Date(item.order).toISOString(),
+  };
+  return {
+    ...plain(message),
+    own: true,
+    delivery: item.refusal ? "failed" : "waiting",
+    ...(item.refusal && { refusal: item.refusal.detail }),
+  };
+}
+
+function plain(message: wire.MessageView): Bubble {
+  const at = new Date(message.timestamp);
+  const key = message.id;
+  return { kind: "bubble", key, message, own: false, at, changing: false, first: true, last: true };
+}
+
+export function deliveryOf(seq: number, theirs: Conversation["theirs"]): Delivery {
+  return theirs.read >= seq ? "read" : theirs.received >= seq ? "received" : "sent";
+}
+
+function together(a: Bubble, b: Bubble): boolean {
+  return a.own === b.own && b.at.getTime() - a.at.getTime() < GROUP_MS;
+}
+
+function sameDay(a: Date, b: Date): boolean {
+  return a.toDateString() === b.toDateString();
+}

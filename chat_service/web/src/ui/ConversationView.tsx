@@ -1,0 +1,123 @@
+import { useCallback, useEffect, useMemo, useRef, useState } from "react";
+
+import { type Conversation, newConversation } from "../chat/conversation";
+import { type Bubble, rowsOf } from "../chat/rows";
+import { Avatar } from "./Avatar";
+import { Composer, type ComposerHandle } from "./Composer";
+import { Confirm } from "./Confirm";
+import { useDesk, usePerson, useSnapshot } from "./desk";
+import { History, type News } from "./History";
+import { Back } from "./icons";
+import { ago } from "./times";
+
+interface Props {
+  other: string;
+  leave: () => void;
+}
+
+/** One conversation: who, what was said, and what to say. */
+export function ConversationView({ other, leave }: Props) {
+  const { chat } = useDesk();
+  const { conversations, list, outbox, typing } = useSnapshot();
+  const conversation = conversations.get(other) ?? newConversation(other);
+  const [news, setNews] = useState<News | null | undefined>(() =>
+    list === "loading" ? undefined : newsOf(conversation),
+  );
+  const [editing, setEditing] = useState<Bubble | null>(null);
+  const [removing, setRemoving] = useState<Bubble | null>(null);
+  const composer = useRef<ComposerHandle>(null);
+  const rows = useMemo(
+    () => rowsOf(conversation, outbox, chat.me, news?.after ?? null, typing.has(other)),
+    [conversation, outbox, chat, news, typing, other],
+  );
+
+  useEffect(() => {
+    if (list === "loading") return; // it tells how much of this is unread
+    void chat.open(other);
+    const known = chat.snapshot.conversations.get(other);
+    setNews((before) => (before === undefined ? newsOf(known) : before));
+  }, [chat, other, list]);
+
+  function say(text: string): void {
+    if (editing) chat.edit(conversation, editing.message.id, text);
+    else chat.send(other, text);
+    setEditing(null);
+    setNews(null);
+  }
+
+  const edit = useCallback((bubble: Bubble) => {
+    setEditing(bubble);
+    composer.current?.focus();
+  }, []);
+
+  return (
+    <section className="conversation" aria-label={`Conversation with ${usePerson(other).name}`}>
+      <Head other={other} leave={leave} />
+      <History
+        conversation={conversation}
+        rows={rows}
+        news={news}
+        edit={edit}
+        remove={setRemoving}
+      />
+      <Composer
+        ref={composer}
+        other={other}
+        editing={editing}
+        cancelEditing={() => setEditing(null)}
+        editLast={() => {
+          const last = rows.findLast((row) => row.kind === "bubble" && isEditable(row));
+          if (last?.kind === "bubble") edit(last);
+        }}
+        say={say}
+      />
+      {removing && (
+        <Confirm
+          title="Delete this message?"
+          action="Delete"
+          confirmed={() => chat.remove(conversation, removing.message.id)}
+          close={() => setRemoving(null)}
+        >
+          Its text will be gone for both of you. That cannot be undone.
+        </Confirm>
+      )}
+    </section>
+  );
+}
+
+function newsOf(conversation: Conversation | undefined): News | null {
+  if (!conversation?.unread) return null;
+  return { after: conversation.mine.read, count: conversation.unread };
+}
+
+export function isEditable({ own, delivery, message, changing }: Bubble): boolean {
+  return own && !message.deleted && !changing && delivery !== "waiting" && delivery !== "failed";
+}
+
+function Head({ other, leave }: Props) {
+  const { presence, typing } = useSnapshot();
+  const { name } = usePerson(other);
+  const there = presence.get(other);
+  const online = there?.status === "online";
+  const state = typing.has(other)
+    ? "typing…"
+    : online
+      ? "online"
+      : there?.last_seen
+        ? `last seen ${ago(new Date(there.last_seen))}`
+        : other;
+  return (
+    <header className="conversation-head">
+      <button className="icon-button back" aria-label="Back to the list" onClick={leave}>
+        <Back />
+      </button>
+      <Avatar name={name} email={other} online={online} />
+      <div>
+        <h2>{name}</h2>
+        <p className="conversation-state" data-typing={typing.has(other)} title={other}>
+          {state}
+        </p>
+      </div>
+    </header>
+  );
+}

@@ -1,0 +1,40 @@
+import { type ReactNode, useEffect, useId, useRef } from "react";
+
+import { Close } from "./icons";
+
+interface Props {
+  title: string;
+  children: ReactNode;
+  close: () => void;
+}
+
+/** A modal dialog: the browser keeps the focus in it, Escape closes it. */
+export function Dialog({ title, children, close }: Props) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => {
+    const shown = dialog.current!;
+    if (!shown.open) shown.showModal();
+    shown.querySelector<HTMLElement>("[data-first]")?.focus();
+    return () => shown.close();
+  }, []);
+  return (
+    <dialog
+      ref={dialog}
+      className="dialog"
+      aria-labelledby={id}
+      onClose={close}
+      onClick={(event) => event.target === dialog.current && close()}
+    >
+      <div className="dialog-body">
+        <header>
+          <h2 id={id}>{title}</h2>
+          <button className="icon-button" aria-label="Close" onClick={close}>
+            <Close />
+          </button>
+        </header>
+        {children}
+      </div>
+    </dialog>
+  );
+}

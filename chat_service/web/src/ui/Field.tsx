@@ -1,0 +1,32 @@
+import { type InputHTMLAttributes, useId } from "react";
+
+interface Props extends Omit<InputHTMLAttributes<HTMLInputElement>, "minLength"> {
+  label: string;
+  hint?: string | undefined;
+  problem?: string | undefined;
+  minLength?: number | undefined;
+}
+
+export function Field({ label, hint, problem, minLength, required = true, ...input }: Props) {
+  const id = useId();
+  return (
+    <div className="field">
+      <label htmlFor={id}>
+        {label} {hint && <span className="muted">· {hint}</span>}
+      </label>
+      <input
+        id={id}
+        required={required}
+        aria-invalid={problem ? true : undefined}
+        aria-describedby={problem ? `${id}-problem` : undefined}
+        {...(minLength !== undefined && { minLength })}
+        {...input}
+      />
+      {problem && (
+        <p className="problem" id={`${id}-problem`}>
+          {problem}
+        </p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,89 @@
+import { memo } from "react";
+
+import type { Bubble } from "../chat/rows";
+import { isEditable } from "./ConversationView";
+import { DeliveryMark } from "./DeliveryMark";
+import { useDesk } from "./desk";
+import { Bin, Pencil } from "./icons";
+import { MessageText } from "./MessageText";
+import { preciselyAt, timeOf } from "./times";
+
+interface Props {
+  bubble: Bubble;
+  /** The other one's. */
+  name: string;
+  edit: (bubble: Bubble) => void;
+  remove: (bubble: Bubble) => void;
+}
+
+/** One message. */
+export const MessageBubble = memo(
+  function MessageBubble({ bubble, name, edit, remove }: Props) {
+    const { message, own, delivery, at, changing } = bubble;
+    const editable = isEditable(bubble);
+    return (
+      <article
+        className="message"
+        data-own={own}
+        data-first={bubble.first}
+        data-last={bubble.last}
+        data-message={message.id}
+        tabIndex={editable ? -1 : undefined}
+      >
+        <div className="bubble" data-deleted={message.deleted === true} data-changing={changing}>
+          <span className="unseen">{own ? "You" : name}: </span>
+          <p className="bubble-text">
+            {message.deleted ? "Message deleted" : <MessageText text={message.text ?? ""} />}
+          </p>
+          <span className="bubble-foot">
+            {message.edited_at && !message.deleted && <span>edited</span>}
+            <time dateTime={at.toISOString()} title={preciselyAt(at)}>
+              {timeOf(at)}
+            </time>
+            {delivery && <DeliveryMark delivery={changing ? "waiting" : delivery} />}
+          </span>
+        </div>
+        {editable && (
+          <div className="message-tools">
+            <button className="icon-button small" aria-label="Edit this message" onClick={() => edit(bubble)}>
+              <Pencil />
+            </button>
+            <button
+              className="icon-button small"
+              aria-label="Delete this message"
+              onClick={() => remove(bubble)}
+            >
+              <Bin />
+            </button>
+          </div>
+        )}
+        {delivery === "failed" && <Failed bubble={bubble} />}
+      </article>
+    );
+  },
+  (before, after) =>
+    before.name === after.name &&
+    before.edit === after.edit &&
+    before.remove === after.remove &&
+    before.bubble.message === after.bubble.message &&
+    before.bubble.delivery === after.bubble.delivery &&
+    before.bubble.refusal === after.bubble.refusal &&
+    before.bubble.changing === after.bubble.changing &&
+    before.bubble.first === after.bubble.first &&
+    before.bubble.last === after.bubble.last,
+);
+
+function Failed({ bubble: { message, refusal } }: { bubble: Bubble }) {
+  const { chat } = useDesk();
+  return (
+    <p className="failed" role="alert">
+      Not sent: {refusal}{" "}
+      <button className="link" onClick={() => chat.client.sendAgain(message.id)}>
+        Try again
+      </button>{" "}
+      <button className="link" onClick={() => chat.client.outbox.discard(message.id)}>
+        Discard
+      </button>
+    </p>
+  );
+}

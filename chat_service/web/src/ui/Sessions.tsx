@@ -1,0 +1,70 @@
+import { useCallback, useEffect, useState } from "react";
+
+import { Refused } from "../http";
+import type { OpenSession } from "../session/auth_api";
+import { useDesk } from "./desk";
+import { deviceName } from "./device";
+import { Dialog } from "./Dialog";
+import { ago } from "./times";
+
+/** Where one is logged in, and how to end that. */
+export function Sessions({ close }: { close: () => void }) {
+  const { session, tell } = useDesk();
+  const [sessions, setSessions] = useState<OpenSession[] | null>(null);
+  const [problem, setProblem] = useState("");
+
+  const failed = useCallback((error: unknown) => setProblem(explain(error)), []);
+  const load = useCallback(
+    () => session.withToken((token) => session.api.sessions(token)).then(setSessions).catch(failed),
+    [session, failed],
+  );
+  useEffect(() => void load(), [load]);
+
+  function end({ id, current }: OpenSession): void {
+    if (current) return void session.logOut();
+    session
+      .withToken((token) => session.api.endSession(token, id))
+      .then(() => tell("That session was ended."))
+      .then(load)
+      .catch(failed);
+  }
+
+  return (
+    <Dialog title="Where you are logged in" close={close}>
+      {problem && <p role="alert">{problem}</p>}
+      {!sessions && !problem && <p role="status">Loading…</p>}
+      <ul className="sessions">
+        {sessions?.map((one) => (
+          <li key={one.id}>
+            <div>
+              <strong>{deviceName(one.user_agent)}</strong>
+              {one.current && <span className="tag">this device</span>}
+              <p className="muted">
+                {one.current ? "Active now" : `Last active ${ago(new Date(one.last_used_at))}`}
+                {one.address && ` · ${one.address}`}
+              </p>
+            </div>
+            <button className="button quiet" onClick={() => end(one)}>
+              {one.current ? "Log out" : "End"}
+            </button>
+          </li>
+        ))}
+      </ul>
+      {sessions && sessions.length > 1 && (
+        <footer>
+          <button
+            className="button danger"
+            onClick={() => void session.logOutEverywhere().catch(failed)}
+          >
+            Log out everywhere
+          </button>
+        </footer>
+      )}
+    </Dialog>
+  );
+}
+
+function explain(error: unknown): string {
+  if (!(error instanceof Refused)) return "The service cannot be reached. Try again later.";
+  return error.unsupported ? "This service does not list sessions." : error.detail;
+}

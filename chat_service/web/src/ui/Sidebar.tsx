@@ -1,0 +1,55 @@
+import { useState } from "react";
+
+import { AccountMenu } from "./AccountMenu";
+import { ConnectionBanner } from "./ConnectionBanner";
+import { ConversationList } from "./ConversationList";
+import { Close, Search } from "./icons";
+import { SearchResults } from "./SearchResults";
+
+/** One's own account, the search, and the conversations. */
+export function Sidebar({ current }: { current: string | null }) {
+  const [query, setQuery] = useState("");
+  const searching = query.trim() !== "";
+  return (
+    <aside className="sidebar" aria-label="Conversations">
+      <header className="sidebar-head">
+        <h1>Messages</h1>
+        <AccountMenu />
+      </header>
+      <ConnectionBanner />
+      <div className="search" role="search">
+        <Search />
+        <input
+          type="text"
+          inputMode="search"
+          enterKeyHint="search"
+          placeholder="Find a colleague"
+          aria-label="Find a colleague"
+          autoComplete="off"
+          spellCheck={false}
+          value={query}
+          onChange={(event) => setQuery(event.target.value)}
+          onKeyDown={(event) => {
+            if (event.key === "Escape") setQuery("");
+            if (event.key === "ArrowDown" || event.key === "Enter") {
+              event.preventDefault();
+              const first = document.querySelector<HTMLElement>(".sidebar .entry");
+              if (event.key === "Enter" && searching) first?.click();
+              else first?.focus();
+            }
+          }}
+        />
+        {searching && (
+          <button className="icon-button small" aria-label="Clear the search" onClick={() => setQuery("")}>
+            <Close />
+          </button>
+        )}
+      </div>
+      {searching ? (
+        <SearchResults query={query.trim()} done={() => setQuery("")} />
+      ) : (
+        <ConversationList current={current} />
+      )}
+    </aside>
+  );
+}

@@ -1,0 +1,24 @@
+/** "Firefox on Linux", as far as a user agent tells. */
+export function deviceName(userAgent: string): string {
+  const browser = first(userAgent, [
+    [/Edg\//, "Edge"],
+    [/Firefox\//, "Firefox"],
+    [/Chrome\//, "Chrome"],
+    [/Safari\//, "Safari"],
+    [/curl\//, "curl"],
+  ]);
+  const system = first(userAgent, [
+    [/Android/, "Android"],
+    [/iPhone|iPad/, "iOS"],
+    [/Windows/, "Windows"],
+    [/Mac OS X/, "macOS"],
+    [/CrOS/, "ChromeOS"],
+    [/Linux|X11/, "Linux"],
+  ]);
+  if (browser && system) return `${browser} on ${system}`;
+  return browser ?? system ?? (userAgent.slice(0, 60) || "An unknown device");
+}
+
+function first(text: string, names: ReadonlyArray<readonly [RegExp, string]>): string | undefined {
+  return names.find(([pattern]) => pattern.test(text))?.[1];
+}

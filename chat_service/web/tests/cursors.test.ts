@@ -1,0 +1,73 @@
+import { expect, it } from "vitest";
+
+import { Cursors } from "../src/client/cursors";
+import { message } from "./scripted_server";
+
+function known(head: number): Cursors {
+  const cursors = new Cursors();
+  cursors.adopt("c1", head);
+  return cursors;
+}
+
+const seqs = (entries: ReadonlyArray<{ seq: number }>) => entries.map(({ seq }) => seq);
+
+it("lets the next entry pass, and none twice", () => {
+  const cursors = known(4);
+  expect(seqs(cursors.offer(message(5)).entries)).toEqual([5]);
+  expect(cursors.offer(message(5))).toEqual({ entries: [] });
+  expect(cursors.offer(message(3))).toEqual({ entries: [] });
+  expect(cursors.get("c1")).toBe(5);
+});
+
+it("misses the entries before one that is too high", () => {
+  const cursors = known(4);
+  expect(cursors.offer(message(7))).toEqual({ entries: [], lacks: "entries" });
+  expect(cursors.behind).toBe(true);
+  for (const seq of [5, 6, 7]) expect(seqs(cursors.offer(message(seq)).entries)).toEqual([seq]);
+  expect(cursors.behind).toBe(false);
+});
+
+it("knows that an ack may overtake an earlier entry", () => {
+  const cursors = known(4);
+  expect(cursors.acked("c1", 6)).toBe("entries");
+  expect(cursors.get("c1")).toBe(4);
+  expect(seqs(cursors.offer(message(5)).entries)).toEqual([5]);
+  expect(cursors.get("c1")).toBe(6);
+  expect(cursors.offer(message(6))).toEqual({ entries: [] });
+  expect(cursors.behind).toBe(false);
+});
+
+it("goes on over several acks in a row", () => {
+  const cursors = known(0);
+  expect(cursors.acked("c1", 1)).toBeUndefined();
+  expect(cursors.acked("c1", 2)).toBeUndefined();
+  expect(cursors.get("c1")).toBe(2);
+});
+
+it("takes the first entry of all as the beginning of a conversation", () => {
+  const cursors = new Cursors();
+  expect(seqs(cursors.offer(message(1)).entries)).toEqual([1]);
+  expect(cursors.acked("c2", 1)).toBeUndefined();
+  expect(cursors.chunks(10)).toEqual([{ c1: 1, c2: 1 }]);
+});
+
+it("keeps entries of what it does not know until that is loaded", () => {
+  const cursors = new Cursors();
+  expect(cursors.offer(message(8))).toEqual({ entries: [], lacks: "history" });
+  expect(cursors.offer(message(9))).toEqual({ entries: [], lacks: "history" });
+  expect(seqs(cursors.adopt("c1", 8))).toEqual([9]);
+  expect(cursors.get("c1")).toBe(9);
+});
+
+it("never goes back", () => {
+  const cursors = known(9);
+  cursors.adopt("c1", 3);
+  expect(cursors.get("c1")).toBe(9);
+});
+
+it("names its cursors in as many parts as the service wants", () => {
+  const cursors = new Cursors();
+  for (const id of ["a", "b", "c"]) cursors.adopt(id, 1);
+  expect(cursors.chunks(2)).toEqual([{ a: 1, b: 1 }, { c: 1 }]);
+  expect(new Cursors().chunks(2)).toEqual([{}]);
+});
