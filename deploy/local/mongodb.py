@@ -38,6 +38,24 @@ def mongod_binary() -> Path | None:
     return None
 
 
+def command(binary: Path, data: Path, port: int, *, cache_gb: float = 0.5) -> list[str]:
+    """How a member of the replica set is started."""
+    return [
+        str(binary),
+        *("--dbpath", str(data)),
+        *("--port", str(port)),
+        *("--bind_ip", HOST),
+        "--nounixsocket",
+        "--quiet",
+        *("--replSet", REPLICA_SET),
+        *("--oplogSize", "256"),
+        *("--wiredTigerCacheSizeGB", str(cache_gb)),
+        *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        # Where nobody can take over, do not wait for it at shutdown.
+        *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"),
+    ]
+
+
 class MongoServer:
     """A mongod on 127.0.0.1 with its data and its log in one directory.
 
@@ -77,7 +95,7 @@ class MongoServer:
         require_free(self.port, "MongoDB", "MONGO_PORT")
         data = self.directory / "data"
         data.mkdir(parents=True, exist_ok=True)
-        self._process = OwnedProcess(self._command(binary, data), log=self.log)
+        self._process = OwnedProcess(command(binary, data, self.port), log=self.log)
         try:
             self._await_primary(time.monotonic() + timeout_s)
         except BaseException:
@@ -117,22 +135,6 @@ class MongoServer:
     def resume(self) -> None:
         if self._process is not None:
             self._process.resume()
-
-    def _command(self, binary: Path, data: Path) -> list[str]:
-        return [
-            str(binary),
-            *("--dbpath", str(data)),
-            *("--port", str(self.port)),
-            *("--bind_ip", HOST),
-            "--nounixsocket",
-            "--quiet",
-            *("--replSet", REPLICA_SET),
-            *("--oplogSize", "256"),
-            *("--wiredTigerCacheSizeGB", "0.5"),
-            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
-            # Nobody can take over from the only member: do not wait for it at shutdown.
-            *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"),
-        ]
 
     def _await_primary(self, deadline: float) -> None:
         with MongoClient[dict[str, object]](

@@ -22,8 +22,16 @@ def tethered(command: Sequence[str], owner: int | None = None) -> list[str]:
 class OwnedProcess:
     """One run of a command, through a tether. Only its own process group is ever signalled."""
 
-    def __init__(self, command: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None):
-        """Start it. The output of the run before is kept beside the log, as `<log>.1`."""
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ):
+        """Start it, in the log's folder unless told. The output of the run before is kept beside
+        the log, as `<log>.1`."""
         self.log = log
         if log.exists():
             log.replace(log.with_name(log.name + ".1"))
@@ -34,13 +42,22 @@ class OwnedProcess:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=env,
-                cwd=log.parent,
+                cwd=cwd or log.parent,
                 start_new_session=True,
             )
 
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def command_pid(self) -> int | None:
+        """The command's own process, below the tether; None where Linux tells of none."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        try:
+            return int(children.read_text().split()[0])
+        except (OSError, IndexError):
+            return None
 
     @property
     def running(self) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -37,6 +38,13 @@ def rabbitmq_server_binary() -> Path | None:
     return Path(on_path) if on_path else None
 
 
+def _beside_server(name: str) -> str:
+    """The path of a tool that belongs to the server; past Debian's wrapper, as above."""
+    server = rabbitmq_server_binary()
+    beside = server.with_name(name) if server is not None else Path(name)
+    return str(beside) if beside.exists() else name
+
+
 class RabbitServer:
     """A RabbitMQ node on 127.0.0.1 with its data, its log and its Erlang cookie in one directory.
 
@@ -49,6 +57,7 @@ class RabbitServer:
         self.port = port or free_port()
         self._process: OwnedProcess | None = None
         self._epmd: OwnedProcess | None = None
+        self._control_environment: dict[str, str] = {}
 
     @property
     def url(self) -> str:
@@ -76,6 +85,7 @@ class RabbitServer:
         (self.directory / "rabbitmq.conf").write_text(CONFIGURATION)
         (self.directory / "enabled_plugins").write_text("[].\n")
         environment = self._environment(epmd_port=free_port())
+        self._control_environment = environment
         try:
             self._start_epmd(environment)
             self._process = OwnedProcess([str(binary)], log=self.log, env=environment)
@@ -95,6 +105,23 @@ class RabbitServer:
         if self._process is not None:
             self._process.kill()
         self._end_epmd()
+
+    def control(self, *arguments: str, timeout_s: float = 60.0) -> str:
+        """What `rabbitmqctl` says to these arguments. Raises ServerError where it fails."""
+        binary = _beside_server("rabbitmqctl")
+        try:
+            done = subprocess.run(
+                [binary, *arguments],
+                env=self._control_environment,
+                capture_output=True,
+                text=True,
+                timeout=timeout_s,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ServerError(f"rabbitmqctl {arguments[0]}: {error}") from error
+        if done.returncode:
+            raise ServerError(f"rabbitmqctl {arguments[0]}: {done.stderr[-500:]}")
+        return done.stdout
 
     def tail(self) -> str:
         """The end of its output."""

@@ -2,8 +2,6 @@
 
 import json
 import os
-import signal
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping
@@ -14,6 +12,7 @@ from urllib.error import URLError
 import aiohttp
 from msgspec import Struct
 
+from deploy.local.owned_process import OwnedProcess
 from deploy.local.ports import free_port
 from tests.cluster.client import ChatClient
 from tests.conditions import eventually
@@ -21,6 +20,7 @@ from tests.conditions import eventually
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct horse battery"
 START_SECONDS = 60.0
+STOP_SECONDS = 60.0
 
 
 class Person(Struct, frozen=True):
@@ -36,7 +36,8 @@ class Person(Struct, frozen=True):
 
 
 class Service:
-    """One process of ours; its port stays the same over restarts."""
+    """One process of ours; its port stays the same over restarts. A change of its `environment`
+    takes effect with the next one."""
 
     def __init__(
         self, module: str, name: str, folder: Path, environment: Mapping[str, str]
@@ -46,14 +47,14 @@ class Service:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"{name}.log"
         self._module = module
-        self._environment = {
+        self.environment = {
             **os.environ,
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
             "LOG_LEVEL": "DEBUG",
             **environment,
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: OwnedProcess | None = None
 
     def start(self) -> None:
         """Returns once it is ready."""
@@ -61,18 +62,13 @@ class Service:
         eventually(self.is_ready, START_SECONDS)
 
     def launch(self) -> None:
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", self._module],
-                cwd=ROOT,
-                env=self._environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        self._process = OwnedProcess(
+            [sys.executable, "-m", self._module], log=self.log, env=self.environment, cwd=ROOT
+        )
 
     def is_ready(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, f"{self.name} ended:\n{self.log.read_text()[-3000:]}"
+        assert self._process.running, f"{self.name} ended:\n{self._process.tail(40)}"
         try:
             with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as reply:
                 return bool(reply.status == 200)
@@ -88,24 +84,33 @@ class Service:
             return dict(json.load(error)["failing"])
 
     @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
+    def pid(self) -> int | None:
+        return self._process.command_pid if self._process is not None else None
 
-    def signal(self, number: signal.Signals) -> None:
-        os.kill(self.pid, number)
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.running
 
     def stop(self) -> int:
         """SIGTERM; returns the exit status."""
         assert self._process is not None
-        if self._process.poll() is None:
-            self._process.terminate()
-        return self._process.wait(timeout=60)
+        self._process.terminate(STOP_SECONDS)
+        status = self._process.exit_code
+        assert status is not None
+        return status
 
     def kill(self) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None:
             self._process.kill()
-            self._process.wait()
+
+    def pause(self) -> None:
+        """SIGSTOP: it keeps its connections and answers nothing, until `resume`."""
+        assert self._process is not None
+        self._process.pause()
+
+    def resume(self) -> None:
+        assert self._process is not None
+        self._process.resume()
 
 
 class System:

@@ -2,7 +2,6 @@
 not can be sent again, and everybody catches up exactly."""
 
 import asyncio
-import signal
 
 from tests.cluster.conftest import Launch
 from tests.cluster.device import (
@@ -91,12 +90,12 @@ async def test_a_process_that_stood_still_until_it_was_cut_off_catches_up(
         ):
             async with talking(b, ann, "bob"), talking(a, bob, "ann"):
                 await b.until(lambda: len(b.view(ann)) > 50)
-                frozen.signal(signal.SIGSTOP)
+                frozen.pause()
                 relay.cut()
                 acknowledged = len(b.acks)
                 await b.until(lambda: len(b.acks) > acknowledged + 100)
                 relay.mend()
-                frozen.signal(signal.SIGCONT)
+                frozen.resume()
                 await a.until(lambda: a.resyncs > 0)
             total = len(a.acks) + len(b.acks)
             await shows_all((a, a_elsewhere), bob, total)
