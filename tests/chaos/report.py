@@ -144,7 +144,8 @@ def _evidence(violation: Violation) -> list[str]:
 
 
 def _table(faults: Counter[str], found: Sequence[Recovery]) -> Iterable[str]:
-    yield f"  {'seconds: median, max':28}{'n':>4}  {'no send for':>14}{'sends after':>16}{'deliveries after':>18}"
+    head = ("no send for", "sends after", "deliveries after")
+    yield f"  {'seconds: median, max':28}{'n':>4}  {head[0]:>14}{head[1]:>16}{head[2]:>18}"
     for kind in sorted(faults):
         cells = [
             f"{median(values):.2f}  {max(values):6.2f}"

@@ -19,7 +19,7 @@ CALM_SECONDS = 2.0
 
 
 class Round(Struct, frozen=True):
-    """What happened, and what was wrong with it. `closes` counts the ends of connections by code."""
+    """What happened, and what was wrong with it. `closes` counts ends of connections by code."""
 
     name: str
     history: History

@@ -24,22 +24,22 @@ def disordered(history: History) -> Iterator[Violation]:
     """
     for records in history.clients.values():
         last: dict[str, Saw] = {}
-        may_restart: set[str] | None = None
+        went_back: set[str] | None = None  # None where no resume is under way
         for record in records:
             match record:
                 case Connected():
                     last.clear()
-                    may_restart = None
+                    went_back = None
                 case ResumeAsked():
-                    may_restart = set(last)
+                    went_back = set()
                 case ResumeEnded():
-                    may_restart = None
+                    went_back = None
                 case Saw():
                     before = last.get(record.conversation)
                     if before is None or record.seq >= before.seq:
                         pass
-                    elif may_restart is not None and record.conversation in may_restart:
-                        may_restart.remove(record.conversation)
+                    elif went_back is not None and record.conversation not in went_back:
+                        went_back.add(record.conversation)
                     else:
                         yield Violation(
                             "disordered",
