@@ -2,6 +2,7 @@
 meant for it, and what a rule shows as evidence is enough for it to find the same again."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
