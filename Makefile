@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--generate-hashes --no-emit-index-url --no-header --no-config
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run-all run-auth run-chat web rotate-keys import-convos k8s-secrets test test-browser check bench format lock clean
+.PHONY: help setup run-all run-auth run-chat web rotate-keys import-convos k8s-secrets test test-browser check bench chaos format lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,10 @@ bench: $(DEV) ## Measure everything, in about 5 minutes, into bench.json; or a p
 bench-%: $(DEV)
 	@$(BIN)/python -m deploy.local.packages
 	@exec $(BIN)/python -m tests.bench $*
+
+chaos: $(DEV) ## Break everything while people talk, and check every promise, in 5 minutes (MINUTES=60 SEED=...)
+	@$(BIN)/python -m deploy.local.packages
+	@MINUTES='$(MINUTES)' SEED='$(SEED)' exec $(BIN)/python -m tests.chaos
 
 format: $(DEV) ## Format the code and repair what lint can repair
 	$(BIN)/ruff check --fix .
