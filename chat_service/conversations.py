@@ -130,6 +130,14 @@ class Conversations:
             found = await self._convos.find(query, {"participants": 1}).to_list(None)
         return {row["_id"]: _conversation(row) for row in found}
 
+    async def participants(self, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """The participants of each conversation, by id; none for one that is not open."""
+        with reachable():
+            found = await self._convos.find(
+                {"_id": {"$in": list(ids)}}, {"participants": 1}
+            ).to_list(None)
+        return {row["_id"]: _conversation(row).participants for row in found}
+
     async def newest_of(self, employee: str, limit: int) -> dict[str, Conversation]:
         """The `limit` conversations of `employee` that were written to last, by id."""
         with reachable():

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from bson import Binary, UuidRepresentation
 from motor.motor_asyncio import AsyncIOMotorClientSession
-from msgspec import Struct
+from msgspec import Struct, field
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
@@ -57,6 +57,15 @@ class Head(Struct, frozen=True, gc=False):
 
 
 EMPTY = Head(0, 0)
+
+
+class Recent(Struct):
+    """Of a conversation's newest entries: the last one's position and time, and the last message's
+    position of each sender."""
+
+    head: int
+    at: datetime
+    sent: dict[str, int] = field(default_factory=dict)
 
 
 class EntryStore:
@@ -164,14 +173,21 @@ class EntryStore:
         found = {row["_id"]: Head(row["seq"], milliseconds(row["at"])) for row in rows}
         return {conversation: found.get(conversation, EMPTY) for conversation in ids}
 
-    async def recent(self, count: int) -> dict[str, tuple[int, datetime]]:
-        """The conversations of the `count` entries that were written last: the newest entry's
-        position and time of each."""
-        wanted = {"_id": 0, "convo": 1, "seq": 1, "timestamp": 1}
+    async def recent(self, count: int) -> dict[str, Recent]:
+        """The conversations of the `count` entries that were written last."""
+        wanted = {"_id": 0, "convo": 1, "seq": 1, "timestamp": 1, "sender": 1, "kind": 1}
         cursor = self._messages.find({}, wanted).sort("$natural", -1).limit(count)
         with reachable():
             rows = await cursor.to_list(None)
-        return {row["convo"]: (row["seq"], row["timestamp"]) for row in reversed(rows)}
+        found: dict[str, Recent] = {}
+        for row in reversed(rows):
+            recent = found.setdefault(row["convo"], Recent(row["seq"], row["timestamp"]))
+            if recent.head <= row["seq"]:
+                recent.head, recent.at = row["seq"], row["timestamp"]
+            if row["kind"] == Kind.MESSAGE.value:
+                sender = row["sender"]
+                recent.sent[sender] = max(recent.sent.get(sender, 0), row["seq"])
+        return found
 
     async def by_ids(self, ids: Iterable[UUID]) -> dict[UUID, Entry]:
         """Those of the entries `ids` that a majority has, by id."""

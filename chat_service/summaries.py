@@ -10,7 +10,7 @@ from datetime import datetime
 
 from chat_service.conversations import Conversations, Summary
 from chat_service.entries import Committed, Kind
-from chat_service.entry_store import EntryStore
+from chat_service.entry_store import EntryStore, Recent
 from shared.errors import ServiceError
 from shared.logs import get_logger
 
@@ -72,14 +72,24 @@ class Summaries:
                 return
 
     async def _look_back(self) -> None:
-        recent: dict[str, tuple[int, datetime]] | None = None
-        while recent is None:
+        """What a process that ended was about to write: nobody else will."""
+        while True:
             try:
                 recent = await self._store.recent(LOOKED_BACK)
+                participants = await self._conversations.participants(recent)
             except ServiceError:
                 await asyncio.sleep(self._interval)
-        for conversation, (head, moment) in recent.items():
-            self.repair(conversation, head, moment)
+                continue
+            for conversation, both in participants.items():
+                self._make_good(conversation, both, recent[conversation])
+            return
+
+    def _make_good(self, conversation: str, participants: tuple[str, str], newest: Recent) -> None:
+        self.repair(conversation, newest.head, newest.at)
+        sent = self._of(conversation).sent
+        for index, employee in enumerate(participants):
+            if employee in newest.sent:
+                sent[index] = max(sent.get(index, 0), newest.sent[employee])
 
     def _of(self, conversation: str) -> Summary:
         summary = self._unwritten.get(conversation)

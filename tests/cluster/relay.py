@@ -93,6 +93,8 @@ class Link:
                 if self.delay:
                     await asyncio.sleep(self.delay)
                 await flowing.wait()
+                if writer.is_closing():
+                    break
                 writer.write(data)
                 await writer.drain()
                 if self.rate:

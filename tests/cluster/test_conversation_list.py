@@ -1,12 +1,15 @@
 """The list of conversations, unread counts and markers."""
 
+import asyncio
 from typing import Any
 
 import aiohttp
 import pymongo
 import pytest
 
+from tests.cluster.conftest import Launch
 from tests.cluster.system import Person, System
+from tests.conditions import until
 
 
 async def conversations(
@@ -156,3 +159,24 @@ async def test_a_summary_that_a_crash_left_behind_is_made_good(
         assert (await conversations(system, bob, 1))["conversations"] == before
         await conversations(system, bob, 1)  # writes what the first one noticed
         assert convos.find_one({"_id": conversation})["last_seq"] == 3  # type: ignore[index]
+
+
+async def test_a_sender_has_read_what_was_before_their_message_although_the_instance_crashed(
+    launch: Launch, mongo_url: str, amqp_url: str
+) -> None:
+    system = await launch(mongo_url, amqp_url, instances=1, settings={"SUMMARY_SECONDS": "10"})
+    ann, bob = await system.person("ann"), await system.person("bob")
+    async with system.connect(bob) as b:
+        for number in range(3):
+            await b.said(ann.email, f"question {number}")
+    async with system.connect(ann) as a:
+        await a.said(bob.email, "answer")
+    system.chats[0].kill()
+    await asyncio.to_thread(system.chats[0].start)
+
+    async def ann_has_read() -> bool:
+        (listed,) = (await conversations(system, ann))["conversations"]
+        read = {one["employee"]: one["read"] for one in listed["markers"]}
+        return (read, listed["unread"]) == ({ann.email: 4, bob.email: 3}, 0)
+
+    await until(ann_has_read)
