@@ -5,7 +5,7 @@ from random import Random
 
 from msgspec import Struct
 
-from tests.chaos.clock import HOW_TO_GET, Clock
+from tests.chaos.clock import AVAILABLE, HOW_TO_GET
 from tests.chaos.disk import NOT_PERMITTED
 from tests.chaos.faults import clients, network, processes, servers
 from tests.chaos.faults.fault import Fault, Stage
@@ -29,7 +29,7 @@ SERVER_FAULTS: dict[str, Make] = {
     "step down": servers.StepDown,
     "broker closes connections": servers.ClosedByBroker,
     "full disk": servers.FullDisk,
-    "clock jump": servers.ClockJump,
+    "wrong clock": servers.WrongClock,
 }
 """One at a time."""
 
@@ -78,8 +78,8 @@ def planned(seed: str, faults: Mapping[str, Make], pace: float) -> Iterator[Plan
 def unavailable(system: System) -> dict[str, str]:
     """Kinds of faults that this machine cannot have, and why."""
     missing: dict[str, str] = {}
-    if not Clock.available:
-        missing["clock jump"] = HOW_TO_GET
+    if not AVAILABLE:
+        missing["wrong clock"] = HOW_TO_GET
     if not system.disk.available:
         missing["full disk"] = NOT_PERMITTED
     return missing

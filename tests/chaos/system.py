@@ -11,7 +11,6 @@ from typing import Protocol, Self
 from msgspec import Struct
 
 from deploy.local.rabbitmq import RabbitServer
-from tests.chaos.clock import Clock
 from tests.chaos.disk import SmallDisk
 from tests.chaos.network import Network
 from tests.chaos.replica_set import Member, ReplicaSet
@@ -72,7 +71,6 @@ class System:
         ]
         self.disk = SmallDisk(self.members[-1].data)
         self.broker = Broker(folder / "rabbitmq")
-        self.clocks: dict[str, Clock] = {}
         self.entrances: list[Entrance] = []
         self.replica_set: ReplicaSet
         self._services: Services
@@ -144,19 +142,13 @@ class System:
         await self._start_services(amqp_url)
 
     async def _start_services(self, amqp_url: str) -> None:
-        names = [f"chat-{number}" for number in range(1, CHATS + 1)]
-        self.clocks = {name: Clock(name, self.folder) for name in ("auths", *names)}
-        # The ports of the auth replicas are known once there is a system, so what chats are told
-        # of them is filled in afterwards.
-        chats = {number: dict(self.clocks[name].settings) for number, name in enumerate(names)}
         self._services = Services(
             self.folder,
             self.replica_set.url,
             amqp_url,
             instances=CHATS,
             replicas=AUTHS,
-            settings=SETTINGS | self.clocks["auths"].settings,
-            instance_settings=chats,
+            settings=SETTINGS,
         )
         auth_fronts = [await self.network.front(one.name, one.port) for one in self.auths]
         for number, chat in enumerate(self.chats):

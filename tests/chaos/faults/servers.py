@@ -1,10 +1,11 @@
-"""MongoDB, RabbitMQ and the clocks misbehave by themselves."""
+"""MongoDB and RabbitMQ misbehave by themselves, a disk is full, a clock is wrong."""
 
 import asyncio
 from contextlib import suppress
 
 from pymongo.errors import PyMongoError
 
+from tests.chaos.clock import wrong_clock
 from tests.chaos.faults.fault import Stage
 from tests.chaos.faults.processes import start
 
@@ -69,19 +70,24 @@ class FullDisk:
         await start(self._member)
 
 
-class ClockJump:
-    """The wall clock of one chat instance, or of the auth replicas, is wrong for a while."""
-
-    instances: tuple[str, ...] = ()
+class WrongClock:
+    """A chat instance or an auth replica comes up with a wrong wall clock, and is started again
+    with the right one."""
 
     def __init__(self, stage: Stage) -> None:
-        name = stage.dice.choice(sorted(stage.system.clocks))
-        self._jump = stage.dice.choice((-3600, -30, -2, 2, 30, 600, 10_000))
-        self._clock = stage.system.clocks[name]
-        self.target = f"{name} ({self._jump:+d} s)"
+        self._service = stage.dice.choice([*stage.system.auths, *stage.system.chats])
+        self._ahead = stage.dice.choice((-3600, -30, -2, 2, 30, 600, 10_000))
+        self._right = dict(self._service.environment)
+        self.target = f"{self._service.name} ({self._ahead:+d} s)"
+        self.instances: tuple[str, ...] = ()
 
     async def begin(self) -> None:
-        self._clock.jump(self._jump)
+        await self._again(self._right | wrong_clock(self._ahead))
 
     async def end(self) -> None:
-        self._clock.jump(0)
+        await self._again(self._right)
+
+    async def _again(self, environment: dict[str, str]) -> None:
+        await asyncio.to_thread(self._service.stop)
+        self._service.environment = environment
+        self._service.launch()
