@@ -18,9 +18,9 @@ from msgspec import Struct
 
 from chat_service.broker import Broker, BrokerDown
 from chat_service.conversation import shard
-from chat_service.counts import SECONDS, Distribution
 from chat_service.events import VERSION, Announcement, Batch, Event, Signal, decode, encode
 from shared.logs import get_logger
+from shared.metrics import SECONDS, Distribution
 
 log = get_logger("fanout")
 
