@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import Any
 from uuid import UUID
 
-from bson import Binary, UuidRepresentation
+from bson.binary import UUID_SUBTYPE, Binary
 from motor.motor_asyncio import AsyncIOMotorClientSession
 from msgspec import Struct
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
@@ -245,7 +245,7 @@ def _refusal(error: Mapping[str, Any]) -> Refusal:
 
 def _document(entry: Entry) -> Document:
     document: Document = {
-        "_id": Binary.from_uuid(entry.id, UuidRepresentation.STANDARD),
+        "_id": Binary(entry.id.bytes, UUID_SUBTYPE),
         "convo": entry.conversation,
         "seq": entry.seq,
         "kind": entry.kind.value,
