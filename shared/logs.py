@@ -3,15 +3,14 @@
 import json
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TextIO
 
 import msgspec
 import structlog
 
-_request: ContextVar[dict[str, str] | None] = ContextVar("request", default=None)
+REQUEST: ContextVar[tuple[str, str] | None] = ContextVar("request", default=None)
+"""The id, and the client's address, of the request that every line is about from now on."""
 
 
 class JsonHandler(logging.StreamHandler[TextIO]):
@@ -72,21 +71,11 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     return logger
 
 
-@contextmanager
-def request_context(request_id: str, remote: str) -> Iterator[None]:
-    """Within it, every line says which request it is about."""
-    token = _request.set({"request_id": request_id, "remote": remote})
-    try:
-        yield
-    finally:
-        _request.reset(token)
-
-
 def _of_request(
     _logger: object, _name: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    request = _request.get()
-    return event if request is None else {**request, **event}
+    about = REQUEST.get()
+    return event if about is None else {"request_id": about[0], "remote": about[1], **event}
 
 
 def _json(event: object, **_: object) -> str:

@@ -18,7 +18,7 @@ from shared.errors import (
     NotFound,
     ServiceError,
 )
-from shared.logs import get_logger, request_context
+from shared.logs import REQUEST, get_logger
 from shared.metrics import METRICS
 from shared.request_log import RequestLine, RequestLog
 
@@ -44,24 +44,20 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
     started = time.perf_counter()
     request_id = request[REQUEST_ID] = _request_id(request)
     remote = client_address(request)
+    about = REQUEST.set((request_id, remote))
     try:
-        with request_context(request_id, remote):
-            response = await handler(request)
+        response = await handler(request)
     except ServiceError as error:
         response = problems.reply(error, request_id)
     except web.HTTPException as error:
         response = _from_aiohttp(error, request_id)
     except Exception:
-        log.exception(
-            "unhandled error",
-            request_id=request_id,
-            remote=remote,
-            method=request.method,
-            path=_path(request),
-        )
+        log.exception("unhandled error", method=request.method, path=_path(request))
         response = problems.reply(
             InternalError("The fault was logged; quote the request id."), request_id
         )
+    finally:
+        REQUEST.reset(about)
     _account(request, response.status, time.perf_counter() - started, request_id, remote)
     return response
 
