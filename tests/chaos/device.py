@@ -13,7 +13,6 @@ from uuid import uuid4
 
 import aiohttp
 from aiohttp import WSMsgType
-from msgspec import Struct
 
 from chat_service.conversation import between
 from tests.chaos.history import (
@@ -32,10 +31,9 @@ from tests.chaos.history import (
     SawTyping,
     Settled,
 )
+from tests.chaos.ops import Event, Op, frame
 from tests.chaos.system import Entrance
 from tests.cluster.system import Person
-
-Event = dict[str, Any]
 
 CONNECT_SECONDS = 15.0
 RECONNECT_SECONDS = 0.2
@@ -43,20 +41,6 @@ HEARTBEAT_SECONDS = 8.0
 LOST_CONNECTION = "connection lost"
 CONNECTION_FAILURES = (aiohttp.ClientError, OSError, TimeoutError)
 KINDS = {"message": Kind.MESSAGE, "edited": Kind.EDIT, "deleted": Kind.DELETE}
-
-
-class Op(Struct, eq=False):
-    """Something that asks to be in the log; `attempt` is the one under way, None while it waits."""
-
-    id: str
-    kind: Kind
-    conversation: str
-    to: str
-    text: str | None
-    message: str | None
-    place: int
-    attempt: int | None = None
-    last_attempt: int = 0
 
 
 class Device:
@@ -228,7 +212,7 @@ class Device:
                     break
                 if op.attempt is None and op.id in self.outbox:
                     self._invoke(op)
-                    await self._write(ws, _frame(op))
+                    await self._write(ws, frame(op))
 
     def _invoke(self, op: Op) -> None:
         op.attempt = op.last_attempt = self._recorder.attempt()
@@ -388,15 +372,3 @@ class Device:
                 at=self._recorder.now(),
             )
         )
-
-
-def _frame(op: Op) -> Event:
-    match op.kind:
-        case Kind.MESSAGE:
-            return {"type": "send", "id": op.id, "to": op.to, "text": op.text}
-        case Kind.EDIT:
-            about = {"message": op.message, "conversation": op.conversation}
-            return {"type": "edit", "id": op.id, "text": op.text, **about}
-        case Kind.DELETE:
-            about = {"message": op.message, "conversation": op.conversation}
-            return {"type": "delete", "id": op.id, **about}
