@@ -4,6 +4,7 @@ import json
 import re
 import time
 import urllib.request
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +37,7 @@ def session(auth_url: str, email: str) -> dict[str, Any]:
     grant = log_in(auth_url, email)
     now = round(time.time() * 1000)
     return {
+        "login": uuid.uuid4().hex,
         "employee": grant["employee"],
         "refreshToken": grant["refresh_token"],
         "accessToken": grant["access_token"],

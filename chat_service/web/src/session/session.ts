@@ -24,6 +24,7 @@ type News = "changed" | Farewell;
 export class Session implements Tokens {
   farewell: Farewell | null = null;
   #now: KeptSession | null = null;
+  #leaving = false;
   #listeners = new Set<() => void>();
   #store = new SessionStore();
   #tabs = new BroadcastChannel(NAME);
@@ -69,14 +70,19 @@ export class Session implements Tokens {
     if (session) await this.#endThere(session).catch(() => undefined);
   }
 
+  /** Ends all sessions of this person, this one too; `logOut` then forgets it here. */
   async logOutEverywhere(): Promise<void> {
-    await this.withToken((token) => this.api.logOutEverywhere(token));
-    await this.#end("logged_out");
+    this.#leaving = true; // its end may be told before the answer comes
+    try {
+      await this.withToken((token) => this.api.logOutEverywhere(token));
+    } finally {
+      this.#leaving = false;
+    }
   }
 
   /** The service ended it. */
   ended(): void {
-    void this.#end("ended");
+    void this.#end(this.#leaving ? "logged_out" : "ended");
   }
 
   async token(refused?: string): Promise<string> {

@@ -30,12 +30,14 @@ export const MessageBubble = memo(
         data-message={message.id}
         tabIndex={editable ? -1 : undefined}
       >
-        <div className="bubble" data-deleted={message.deleted === true} data-changing={changing}>
-          <span className="unseen">{own ? "You" : name}: </span>
+        <div className="bubble" dir="auto" data-deleted={message.deleted === true} data-changing={changing}>
+          <span className="unseen" dir="auto">
+            {own ? "You" : name}:{" "}
+          </span>
           <p className="bubble-text">
             {message.deleted ? "Message deleted" : <MessageText text={message.text ?? ""} />}
           </p>
-          <span className="bubble-foot">
+          <span className="bubble-foot" dir="ltr">
             {message.edited_at && !message.deleted && <span>edited</span>}
             <time dateTime={at.toISOString()} title={preciselyAt(at)}>
               {timeOf(at)}
