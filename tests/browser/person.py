@@ -10,6 +10,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
 
+PATIENCE_MS = 30_000
+"""Long enough for a machine that is busy with other things."""
 PASSWORD = "correct horse battery"
 CUT_OFF = ("ERR_INTERNET_DISCONNECTED", "ERR_CONNECTION", "ERR_EMPTY_RESPONSE", "WebSocket")
 """What Chromium writes on the console, by itself, when a connection ends."""
@@ -59,6 +61,19 @@ KEEP = """session => new Promise((kept, failed) => {
 })"""
 
 
+STAND_STILL = """() => new Promise((still) => {
+  const log = document.querySelector('[role=log]');
+  let before = '', frames = 0;
+  const look = () => {
+    const now = `${log.scrollTop} ${log.scrollHeight} ${log.dataset.count}`;
+    frames = now === before ? frames + 1 : 0;
+    before = now;
+    if (frames >= 8) still(); else requestAnimationFrame(look);
+  };
+  look();
+})"""
+
+
 class Person:
     """One browser context with one page, unless a test opens more."""
 
@@ -81,7 +96,7 @@ class Person:
         self._tolerated: list[str] = []
         size = {"width": 1280, "height": 800}
         self.context = browser.new_context(**{"viewport": size, "locale": "en-GB", **context})
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(PATIENCE_MS)
         self.page = self.new_page()
 
     def tolerates(self, text: str) -> None:
@@ -127,6 +142,10 @@ class Person:
     def sees_delivery(self, text: str, delivery: str) -> None:
         mark = self.message(text).locator(".delivery")
         expect(mark).to_have_attribute("data-delivery", delivery)
+
+    def stands_still(self) -> None:
+        """Returns when the messages have not moved for a few frames."""
+        self.page.evaluate(STAND_STILL)
 
     def texts(self, page: Page | None = None) -> list[str]:
         return (page or self.page).locator(".bubble-text").all_inner_texts()

@@ -122,13 +122,25 @@ describe("sending", () => {
     expect(witness.seqs).toEqual([1]);
   });
 
-  it("gives a socket up that answers nothing", async () => {
+  it("gives a socket up that answers nothing, whatever else it says", async () => {
     client.send(send("a"), BOB);
     for (let second = 0; second < 31; second++) {
-      lastSocket().say({ type: "pong" });
+      lastSocket().say(message(second + 1, "c2"));
       await after(1_000);
     }
     expect(ScriptedSocket.all).toHaveLength(2);
+  });
+});
+
+describe("stopping", () => {
+  it("holds also where starting was not over", async () => {
+    witness = new Witness();
+    client = new ChatClient("ws://chat.example/ws", new ScriptedTokens(), storage, witness);
+    const starting = client.start();
+    client.stop();
+    await starting;
+    await settled();
+    expect(ScriptedSocket.all).toHaveLength(0);
   });
 });
 
@@ -166,6 +178,16 @@ describe("the outbox", () => {
     acked("a", 1);
     await comesBack();
     expect(sent()).toEqual([]);
+  });
+
+  it("is empty, for all tabs, once it is cleared", async () => {
+    await started();
+    client.send(send("a"), BOB);
+    await storage.put({ op: send("b"), to: BOB, order: 1 });
+    await client.outbox.clear();
+    await online();
+    expect(sent()).toEqual([]);
+    expect(await storage.all()).toEqual([]);
   });
 
   it("does not send what was discarded", async () => {
@@ -259,6 +281,28 @@ describe("catching up", () => {
     lastSocket().say({ type: "error", id: id!, code: "unavailable", detail: "", retry_after_ms: 1_000 });
     await after(1_000);
     expect(lastSocket().taken("resume")).toHaveLength(3);
+  });
+
+  it("asks again where it heard of a loss while it was answered", async () => {
+    client.adopt("c1", 4);
+    lastSocket().say({ type: "resync", reason: "" });
+    lastSocket().say({ type: "resync", reason: "" });
+    expect(lastSocket().taken("resume")).toHaveLength(2);
+    await lastSocket().resumed({ c1: { head: 4, complete: true } });
+    expect(lastSocket().taken("resume")).toHaveLength(3);
+    await lastSocket().resumed({ c1: { head: 4, complete: true } });
+    expect(lastSocket().taken("resume")).toHaveLength(3);
+  });
+
+  it("loads everything anew where the service does not know its cursors", async () => {
+    client.adopt("c1", 4);
+    lastSocket().say({ type: "resync", reason: "" });
+    const { id } = lastSocket().taken("resume").at(-1)!;
+    lastSocket().say({ type: "error", id: id!, code: "not_participant", detail: "" });
+    await after(1_000);
+    expect(lastSocket().taken("resume").at(-1)!.cursors).toEqual({});
+    await lastSocket().resumed({ c1: { head: 6, complete: false } });
+    expect(witness.staleIds.at(-1)).toEqual(["c1"]);
   });
 
   it("resumes also where the socket went in the middle of a resume", async () => {

@@ -37,7 +37,7 @@ export function Composer({ ref, other, editing, cancelEditing, editLast, say }: 
   useEffect(() => {
     if (matchMedia("(hover: hover)").matches) area.current?.focus();
   }, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     setText(editing ? (editing.message.text ?? "") : (drafts.get(other) ?? ""));
   }, [editing, other, drafts]);
   useLayoutEffect(() => {

@@ -21,6 +21,7 @@ export const MessageBubble = memo(
   function MessageBubble({ bubble, name, edit, remove }: Props) {
     const { message, own, delivery, at, changing } = bubble;
     const editable = isEditable(bubble);
+    const edited = message.edited_at !== undefined && !message.deleted;
     return (
       <article
         className="message"
@@ -37,8 +38,14 @@ export const MessageBubble = memo(
           <p className="bubble-text">
             {message.deleted ? "Message deleted" : <MessageText text={message.text ?? ""} />}
           </p>
+          {/* Room for the foot, which the last word does not leave. */}
+          <span className="bubble-room">
+            {"\u00a0"}
+            {edited && "edited "}
+            {timeOf(at)}
+          </span>
           <span className="bubble-foot" dir="ltr">
-            {message.edited_at && !message.deleted && <span>edited</span>}
+            {edited && <span>edited</span>}
             <time dateTime={at.toISOString()} title={preciselyAt(at)}>
               {timeOf(at)}
             </time>
