@@ -70,11 +70,12 @@ export class Session implements Tokens {
     if (session) await this.#endThere(session).catch(() => undefined);
   }
 
-  /** Ends all sessions of this person, this one too; `logOut` then forgets it here. */
+  /** Ends all sessions of this person, this one too. */
   async logOutEverywhere(): Promise<void> {
     this.#leaving = true; // its end may be told before the answer comes
     try {
       await this.withToken((token) => this.api.logOutEverywhere(token));
+      await this.#end("logged_out");
     } finally {
       this.#leaving = false;
     }

@@ -9,7 +9,7 @@ import { Attention } from "./Attention";
 import { ConnectionBanner } from "./ConnectionBanner";
 import { ConversationView } from "./ConversationView";
 import { type Desk, DeskContext, useDesk, useSnapshot } from "./desk";
-import { leavePlace, usePlace } from "./place";
+import { leavePlace, placeOf, usePlace } from "./place";
 import { Sidebar } from "./Sidebar";
 import { useViewport } from "./viewport";
 import { useWakeUps } from "./wake_ups";
@@ -71,6 +71,14 @@ export function Workspace({ session, socket, employee }: Props) {
 
 function Panes() {
   const other = usePlace();
+  const before = useRef(other);
+  useEffect(() => {
+    // Back in the list, one is where one left it.
+    if (other === null && before.current !== null && document.activeElement === document.body) {
+      document.querySelector<HTMLElement>(`.entry[href="${placeOf(before.current)}"]`)?.focus();
+    }
+    before.current = other;
+  }, [other]);
   return (
     <div className="panes" data-open={other !== null}>
       <Attention other={other} />
