@@ -48,7 +48,7 @@ export class Chat implements ChatListener {
   #listeners = new Set<() => void>();
   #telling: ReturnType<typeof setTimeout> | undefined;
   #stale: Set<string> | null = null;
-  #uncounted = new Set<string>();
+  #uncounted = new Map<string, string>();
   #counting: ReturnType<typeof setTimeout> | undefined;
   #histories: Histories;
   #ids = new Map<string, string>();
@@ -179,9 +179,7 @@ export class Chat implements ChatListener {
       return;
     }
     this.#change(other, (known) => withMarker(known, event, this.me));
-    const { unread, loaded } = this.#conversation(other);
-    const countable = unread === 0 || loaded === "some" || loaded === "all";
-    if (event.employee === this.me && !countable) this.#recount(event.conversation);
+    if (event.employee === this.me && this.#isUncounted(other)) this.#recount(event.conversation, other);
   }
 
   stale(conversations: string[]): void {
@@ -230,14 +228,19 @@ export class Chat implements ChatListener {
   }
 
   /** Of what was read in part on another device, and is not here: how much is left? */
-  #recount(conversation: string): void {
-    this.#uncounted.add(conversation);
+  #recount(conversation: string, other: string): void {
+    this.#uncounted.set(conversation, other);
     this.#counting ??= setTimeout(() => {
       this.#counting = undefined;
-      const conversations = [...this.#uncounted];
+      const left = [...this.#uncounted].filter(([, one]) => this.#isUncounted(one));
       this.#uncounted.clear();
-      if (this.client.online) this.stale(conversations);
+      if (this.client.online && left.length > 0) this.stale(left.map(([id]) => id));
     }, COUNT_MS);
+  }
+
+  #isUncounted(other: string): boolean {
+    const { unread, loaded } = this.#conversation(other);
+    return unread > 0 && loaded === "nothing";
   }
 
   /** Later, as the list may be a moment behind; after a reconnect the resume names what is stale. */

@@ -4,7 +4,7 @@ import { useSnapshot } from "./desk";
 
 const PATIENCE_MS = 1_500;
 
-/** Whether the connection is gone, unless it is back at once. What was heard before may be old. */
+/** Whether the connection is gone, and not likely to be back at once: what was heard may be old. */
 export function useAway(): boolean {
   const { connection } = useSnapshot();
   const away = connection.name !== "online";
@@ -14,5 +14,5 @@ export function useAway(): boolean {
     const timer = setTimeout(() => setLate(true), PATIENCE_MS);
     return () => clearTimeout(timer);
   }, [away]);
-  return away && (late || connection.name === "stopped");
+  return away && (late || connection.name === "stopped" || !navigator.onLine);
 }
