@@ -38,30 +38,44 @@ class Announcement(Struct, frozen=True, array_like=True, gc=False):
     head: int
 
 
-class Batch(Struct, frozen=True, array_like=True):
-    """One AMQP message. A version that is not ours is dropped: the log has it all.
+class Envelope(Struct, frozen=True, array_like=True, gc=False):
+    """How every AMQP message begins. A version that is not ours is dropped: the log has it all.
 
-    `resync`, where it is not empty, is why every socket should resume. `canary` counts the messages
-    of an instance to itself, from 1.
+    `canary` counts the messages of an instance to itself, from 1.
     """
 
     version: int
     origin: str
+    canary: int = 0
+
+
+class Batch(Envelope, frozen=True, array_like=True):
+    """One AMQP message. `resync`, where it is not empty, is why every socket should resume."""
+
     events: list[Event] = []
     signals: list[Signal] = []
     announcements: list[Announcement] = []
     resync: str = ""
-    canary: int = 0
 
 
 encode = msgspec.msgpack.Encoder().encode
-_decoder = msgspec.msgpack.Decoder(Batch)
+_decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
+_decode_batch = msgspec.msgpack.Decoder(Batch).decode
+
+
+def envelope(body: bytes) -> Envelope | None:
+    """How `body` begins, None where it is nothing of this version; the rest is not looked at."""
+    try:
+        found = _decode_envelope(body)
+    except (ValueError, RecursionError):
+        return None
+    return found if found.version == VERSION else None
 
 
 def decode(body: bytes) -> Batch | None:
     """The batch in `body`, None where it is not one of this version."""
     try:
-        batch = _decoder.decode(body)
+        batch = _decode_batch(body)
     except (ValueError, RecursionError):
         return None
     return batch if batch.version == VERSION else None

@@ -13,7 +13,7 @@ from chat_service.connection import Connection, Flusher
 from chat_service.protocol import CloseCode, encode
 from chat_service.session import Services, Session, error_event
 from shared.decoding import decode
-from shared.endpoints import authenticate, bearer
+from shared.endpoints import bearer
 from shared.errors import (
     ForeignOrigin,
     ServiceError,
@@ -47,7 +47,7 @@ class Sockets:
         if len(self._open) >= settings.max_connections:
             raise TooManyConnections("This instance is full; try again.", retry_after=1.0)
         token = bearer(request)
-        claims = None if token is None else await authenticate(request)
+        claims = None if token is None else await self._verified(token)
         ws = web.WebSocketResponse(
             heartbeat=settings.heartbeat_seconds,
             max_msg_size=settings.max_frame_bytes,
@@ -113,13 +113,16 @@ class Sockets:
             op = decode(protocol.ops, data)
             if not isinstance(op, protocol.Auth):
                 raise Unauthorized("The first op must be auth.")
-            verifier = self._services.verifier
-            claims = verifier.cached(op.token) or await verifier.verify(op.token)
+            claims = await self._verified(op.token)
         except ServiceError as error:
             code = CloseCode.TRY_AGAIN if error.status == 503 else CloseCode.UNAUTHORIZED
             await self._refuse(ws, error, protocol.reference(data), code)
             return None, None
         return op.token, claims
+
+    async def _verified(self, token: str) -> Claims:
+        verifier = self._services.verifier
+        return verifier.cached(token) or await verifier.verify(token)
 
     async def _serve(
         self, request: web.Request, ws: web.WebSocketResponse, token: str, claims: Claims

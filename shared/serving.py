@@ -80,16 +80,17 @@ class _Server(web.Server):
 class _Connection(RequestHandler):
     """One connection; its bounds hold until it becomes a WebSocket."""
 
-    _header_bytes = 0
-    _first_request: asyncio.TimerHandle | None = None
+    __slots__ = ("_first_request", "_header_bytes")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._first_request = self._loop.call_later(FIRST_REQUEST_SECONDS, self._end_unless_used)
+        self._header_bytes = 0
+        self._first_request: asyncio.TimerHandle | None = self._loop.call_later(
+            FIRST_REQUEST_SECONDS, self.force_close
+        )
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        if self._first_request is not None:
-            self._first_request.cancel()
+        self._requested()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -99,6 +100,8 @@ class _Connection(RequestHandler):
         requests = self._request_count
         super().data_received(data)
         waiting = self._request_count == requests
+        if not waiting:
+            self._requested()
         self._header_bytes = self._header_bytes + len(data) if waiting else 0
         if self._header_bytes > MAX_HEADER_BYTES:
             self.force_close()
@@ -126,6 +129,7 @@ class _Connection(RequestHandler):
         response.force_close()
         return response
 
-    def _end_unless_used(self) -> None:
-        if self._request_count == 0:
-            self.force_close()
+    def _requested(self) -> None:
+        if self._first_request is not None:
+            self._first_request.cancel()
+            self._first_request = None
