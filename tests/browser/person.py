@@ -147,6 +147,13 @@ class Person:
         """Returns when the messages have not moved for a few frames."""
         self.page.evaluate(STAND_STILL)
 
+    def waits_for(self, condition: str) -> None:
+        """Until this holds in the page, whose policy lets Playwright's own way not evaluate it."""
+        self.page.evaluate(f"""() => new Promise((held) => {{
+          const look = () => {{ if ({condition}) held(); else setTimeout(look, 20); }};
+          look();
+        }})""")
+
     def texts(self, page: Page | None = None) -> list[str]:
         return (page or self.page).locator(".bubble-text").all_inner_texts()
 

@@ -38,7 +38,7 @@ def test_who_looks_elsewhere_has_one_notification_for_each_conversation(
     ann, bob = person("Ann Miller", visits=False), person("Bob Okafor", address=1)
     bob.page.evaluate(LOOKS_ELSEWHERE)
     write(ann, bob, 5)
-    bob.page.wait_for_function(
+    bob.waits_for(
         "window.notified.filter(one => one.open && one.body.startsWith('message 4')).length == 1"
     )
     assert bob.page.evaluate("window.notified.filter(one => one.open).length") == 1
@@ -46,18 +46,18 @@ def test_who_looks_elsewhere_has_one_notification_for_each_conversation(
     bob.page.evaluate("window.notified.at(-1).onclick()")
     bob.sees("message 4")
     bob.page.evaluate("window.looking = true; window.dispatchEvent(new Event('focus'))")
-    bob.page.wait_for_function("window.notified.every(one => !one.open)")
+    bob.waits_for("window.notified.every(one => !one.open)")
 
 
 def test_a_screen_reader_is_told_who_wrote_what(person: NewPerson, write: Write) -> None:
     ann, bob = person("Ann Miller", visits=False), person("Bob Okafor", address=1)
     bob.page.evaluate(LISTENS)
     write(ann, bob, 1)
-    bob.page.wait_for_function("window.heard.some(said => said.includes('New message from Ann'))")
+    bob.waits_for("window.heard.some(said => said.includes('New message from Ann'))")
     bob.open(ann)
     bob.sees("message 0")
     write(ann, bob, 1)
-    bob.page.wait_for_function("window.heard.some(said => /^Ann.*: message 0/.test(said))")
+    bob.waits_for("window.heard.some(said => /^Ann.*: message 0/.test(said))")
 
 
 def test_messages_come_also_where_the_browser_makes_no_notification(
