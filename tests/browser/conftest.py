@@ -130,7 +130,7 @@ def people(browser: Browser, system: System, addresses: list[str]) -> Iterator[N
     yield make
     problems = [problem for one in made for problem in one.problems]
     for one in made:
-        one.context.close()
+        one.close()
     assert not problems
 
 

@@ -6,9 +6,18 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    expect,
+)
 
 PATIENCE_MS = 30_000
 """Long enough for a machine that is busy with other things."""
@@ -75,7 +84,7 @@ STAND_STILL = """() => new Promise((still) => {
 
 
 class Person:
-    """One browser context with one page, unless a test opens more."""
+    """One browser context with one page, unless a test opens more; none where it needs none."""
 
     def __init__(
         self,
@@ -95,9 +104,22 @@ class Person:
         self._allowed = tuple(allowed)
         self._tolerated: list[str] = []
         size = {"width": 1280, "height": 800}
-        self.context = browser.new_context(**{"viewport": size, "locale": "en-GB", **context})
-        self.context.set_default_timeout(PATIENCE_MS)
-        self.page = self.new_page()
+        self._options = {"viewport": size, "locale": "en-GB", **context}
+        self._browser = browser
+
+    @cached_property
+    def context(self) -> BrowserContext:
+        context = self._browser.new_context(**self._options)
+        context.set_default_timeout(PATIENCE_MS)
+        return context
+
+    @cached_property
+    def page(self) -> Page:
+        return self.new_page()
+
+    def close(self) -> None:
+        if "context" in self.__dict__:  # somebody may have no browser in a test
+            self.context.close()
 
     def tolerates(self, text: str) -> None:
         """What has this in it may be on the console: Chromium writes every refusal there."""

@@ -32,7 +32,7 @@ def test_somebody_new_signs_up_finds_a_colleague_and_writes(
     ann.say("Hello Bob, I am new here")
     expect(bob.entry(ann)).to_contain_text("Hello Bob, I am new here")
     assert ann.problems == []
-    ann.context.close()
+    ann.close()
 
 
 def test_wrong_password_is_told_in_words(person: NewPerson) -> None:
@@ -110,7 +110,7 @@ def test_a_session_is_ended_from_another_device_and_says_so(
         expect(page.get_by_role("button", name="Log in")).to_be_visible()
     expect(dialog.get_by_role("listitem")).to_have_count(1)
     assert phone.problems == []
-    phone.context.close()
+    phone.close()
 
 
 def test_logging_out_everywhere_ends_every_session(
@@ -128,7 +128,7 @@ def test_logging_out_everywhere_ends_every_session(
     expect(ann.page.get_by_text("Your session was ended.")).to_have_count(0)
     expect(phone.page.get_by_text("Your session was ended.")).to_be_visible()
     assert phone.problems == []
-    phone.context.close()
+    phone.close()
 
 
 def _is_refresh(request: Request) -> bool:

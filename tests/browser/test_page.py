@@ -108,13 +108,6 @@ def test_it_fits_a_phone(person: NewPerson) -> None:
     bob.entry(ann).tap()
     bob.page.go_back()
     expect(bob.entry(ann)).to_be_visible()
-    bob.entry(ann).tap()
-    bob.may_be_cut_off = True
-    bob.context.set_offline(True)
-    expect(bob.page.get_by_text("You are offline.")).to_be_in_viewport()
-    bob.context.set_offline(False)
-    expect(bob.page.get_by_text("You are offline.")).to_have_count(0)
-    bob.page.get_by_role("button", name="Back to the list").tap()
     assert bob.page.evaluate("document.documentElement.scrollWidth") == 390
 
 
