@@ -37,7 +37,7 @@ export class Histories {
 
   /** The newest page, in place of what is here where that does not reach it. */
   async newest(other: string): Promise<boolean> {
-    await this.#loads.get(other)?.page;
+    for (let load; (load = this.#loads.get(other)); ) await load.page;
     const { unread } = this.shelf.get(other);
     this.shelf.change(other, (known) => ({ ...known, loaded: "loading" }));
     return this.#load(other, unread < PAGE / 2 ? PAGE : LONG_PAGE, undefined);
@@ -61,9 +61,9 @@ export class Histories {
 
   #load(other: string, limit: number, before: number | undefined): Promise<boolean> {
     const meanwhile: wire.LogEvent[] = [];
-    const page = this.#page(other, limit, before, meanwhile);
+    const page = this.#page(other, limit, before, meanwhile).finally(() => this.#loads.delete(other));
     this.#loads.set(other, { page, meanwhile });
-    return page.finally(() => this.#loads.delete(other));
+    return page;
   }
 
   async #page(
