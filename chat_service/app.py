@@ -120,6 +120,9 @@ async def _start(
     hub = Hub(settings.max_connections, settings.max_employee_connections, clock)
     delivery = Delivery(hub, store, summaries, settings.hole_wait_seconds)
     stack.push_async_callback(delivery.sequencer.close)
+    # A primary that was deposed may still have answered reads for a moment, without what was
+    # acknowledged by its successor.
+    mongo.watch(lambda: delivery.resync_all("the database has another primary"))
     broker = broker or _broker(settings)
     fanout = FanOut(broker, settings.instance_id, settings.fanout_shards, delivery.receiver)
     health["rabbitmq"] = fanout.check

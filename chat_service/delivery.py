@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec import UNSET
 
@@ -32,7 +32,9 @@ from chat_service.sequencer import Sequencer
 from chat_service.summaries import Summaries
 
 RESYNC_SPREAD_SECONDS = 2.0
-"""All sockets of an instance are told to resume within this time, not at once."""
+RESYNCS_A_SECOND = 1000
+"""Sockets are told to resume spread over at least this time, and so many a second at the most: a
+resume costs the database about a millisecond."""
 
 
 def event_of(entry: Entry, participants: tuple[str, str], previous_at: int) -> Event:
@@ -94,7 +96,7 @@ class Delivery:
             hole_wait=hole_wait,
             clock=hub.clock,
         )
-        self.receiver = Receiver(self._received, self._resync_all)
+        self.receiver = Receiver(self._received, self.resync_all)
         self._fanout: FanOut
         self._log: MessageLog
 
@@ -142,6 +144,10 @@ class Delivery:
         frame = text_frame(encode(event))
         self.tell(conversation.participants, frame)
 
+    def resync_all(self, reason: str) -> None:
+        """All sockets here may have missed something, or been told less than there was."""
+        self._resync(list(self._hub), reason)
+
     def tell(self, employees: tuple[str, ...], frame: bytes) -> None:
         """Give `frame` to all sockets of `employees` that are not busy, on any instance."""
         signal = Signal(employees, frame)
@@ -173,12 +179,10 @@ class Delivery:
     def _give_up(self, first: str, second: str) -> None:
         self._resync(self._hub.of(first, second), "too many events were missed")
 
-    def _resync_all(self, reason: str) -> None:
-        self._resync(self._hub, reason)
-
-    def _resync(self, connections: Iterable[Connection], reason: str) -> None:
+    def _resync(self, connections: Collection[Connection], reason: str) -> None:
         frame = text_frame(encode(Resync(reason)))
         loop = asyncio.get_running_loop()
+        spread = max(RESYNC_SPREAD_SECONDS, len(connections) / RESYNCS_A_SECOND)
         for connection in connections:
             self.counts.resyncs += 1
-            loop.call_later(random.uniform(0, RESYNC_SPREAD_SECONDS), connection.offer, frame)
+            loop.call_later(random.uniform(0, spread), connection.offer, frame)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
@@ -13,6 +13,12 @@ from pymongo.errors import (
     NetworkTimeout,
     PyMongoError,
     WaitQueueTimeoutError,
+)
+from pymongo.monitoring import (
+    TopologyClosedEvent,
+    TopologyDescriptionChangedEvent,
+    TopologyListener,
+    TopologyOpenedEvent,
 )
 
 from shared.errors import Unavailable
@@ -40,8 +46,10 @@ class Mongo:
     """
 
     def __init__(self, url: str, database: str, prepare: Prepare) -> None:
+        self._elections = _Elections()
         self.client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
             url,
+            event_listeners=[self._elections],
             tz_aware=True,
             uuidRepresentation="standard",
             serverSelectionTimeoutMS=3000,
@@ -73,6 +81,12 @@ class Mongo:
                 log.info("MongoDB is ready", database=self.database.name)
                 return
 
+    def watch(self, elected: Callable[[], None]) -> None:
+        """From now on call `elected`, in this event loop, when another server than before is the
+        primary."""
+        loop = asyncio.get_running_loop()
+        self._elections.tell = lambda: loop.call_soon_threadsafe(elected)
+
     def ready_database(self) -> Database:
         """The database with its indexes. Raises `Unavailable` at once while `run` is not through:
         before that nothing keeps unique what has to be."""
@@ -101,6 +115,30 @@ class Mongo:
                 " --replSet rs0 and run rs.initiate() once in mongosh (one member is enough)"
             )
         await self._prepare(self.database)
+
+
+class _Elections(TopologyListener):
+    """Hears of elections, in the driver's threads."""
+
+    def __init__(self) -> None:
+        self.tell: Callable[[], object] = lambda: None
+        self._primary: tuple[str, int | None] | None = None
+
+    def opened(self, event: TopologyOpenedEvent) -> None:
+        pass
+
+    def description_changed(self, event: TopologyDescriptionChangedEvent) -> None:
+        for address, server in event.new_description.server_descriptions().items():
+            if server.server_type_name != "RSPrimary" or address == self._primary:
+                continue
+            known, self._primary = self._primary, address
+            if known is not None:
+                log.warning("MongoDB has another primary")
+                with suppress(RuntimeError):  # the event loop has ended
+                    self.tell()
+
+    def closed(self, event: TopologyClosedEvent) -> None:
+        pass
 
 
 @contextmanager

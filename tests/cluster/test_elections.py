@@ -1,0 +1,54 @@
+"""MongoDB elects another primary while people are connected."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.replica_set import HOST, Member, ReplicaSet
+from tests.cluster.device import Device, assert_exact, shows_all, talking
+from tests.cluster.system import System
+from tests.conditions import eventually
+
+STEP_DOWN_SECONDS = 20
+
+
+@pytest.fixture
+def replica_set(tmp_path: Path) -> Iterator[ReplicaSet]:
+    members = [Member(f"mongo-{number}", tmp_path / f"mongo-{number}") for number in (1, 2, 3)]
+    replica_set = ReplicaSet(members, [f"{HOST}:{member.port}" for member in members])
+    try:
+        replica_set.start()
+        yield replica_set
+    finally:
+        for member in members:
+            member.kill()
+
+
+async def test_everybody_resumes_from_the_new_primary_and_nothing_is_lost(
+    tmp_path: Path, replica_set: ReplicaSet, amqp_url: str
+) -> None:
+    """Promise 4: what a deposed primary may have withheld from a resume is made good."""
+    system = System(tmp_path, replica_set.url, amqp_url, instances=2)
+    try:
+        await asyncio.to_thread(system.start)
+        ann, ben = await system.person("ann"), await system.person("ben")
+        here, there = (chat.url for chat in system.chats)
+        async with Device(ann, here) as anns, Device(ben, there) as bens:
+            async with talking(anns, ben, "hello"):
+                await anns.until(lambda: bool(anns.acks))
+                deposed = replica_set.primary()
+                assert deposed is not None
+                deposed.run("replSetStepDown", STEP_DOWN_SECONDS, force=True)
+                await asyncio.to_thread(
+                    eventually, lambda: replica_set.primary() not in (None, deposed)
+                )
+                await anns.until(lambda: anns.resyncs > 0)
+                await bens.until(lambda: bens.resyncs > 0)
+            history = await system.history(ann, ben)
+            await shows_all([anns], ben, len(history))
+            await shows_all([bens], ann, len(history))
+            assert_exact(history, [anns], [bens])
+    finally:
+        system.kill()
