@@ -1,10 +1,13 @@
 """Prometheus metrics: one registry per application; no label names a person or a conversation."""
 
+import asyncio
+
 from aiohttp import web
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
+    Gauge,
     GCCollector,
     Histogram,
     PlatformCollector,
@@ -35,7 +38,11 @@ class HttpMetrics:
             registry=self.registry,
         )
 
+        tasks = Gauge("asyncio_tasks", "Tasks of the event loop", registry=self.registry)
+        tasks.set_function(lambda: len(asyncio.all_tasks()))
+
     def exposition(self) -> web.Response:
+        """Call it where the event loop runs."""
         return web.Response(
             body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
