@@ -3,6 +3,7 @@ strictly as the protocol is written."""
 
 import asyncio
 import base64
+import socket
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Self, cast
@@ -50,12 +51,20 @@ class Peer(asyncio.Protocol):
         self._writable.set()
 
     @classmethod
-    async def connect(cls, url: str, token: str | None = None) -> Self:
-        """Through the upgrade; `status` is what was answered."""
+    async def connect(
+        cls, url: str, token: str | None = None, *, window: int | None = None
+    ) -> Self:
+        """Through the upgrade; `status` is what was answered. `window` bounds the bytes that the
+        kernel takes in while nobody reads."""
         address = urlsplit(url)
         loop = asyncio.get_running_loop()
         assert address.hostname is not None
-        _, peer = await loop.create_connection(cls, address.hostname, address.port or 80)
+        connection = socket.socket()
+        connection.setblocking(False)
+        if window is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        await loop.sock_connect(connection, (address.hostname, address.port or 80))
+        _, peer = await loop.create_connection(cls, sock=connection)
         key = base64.b64encode(bytes(range(16))).decode()
         lines = ["GET /ws HTTP/1.1", f"Host: {address.netloc}", "Upgrade: websocket"]
         lines += ["Connection: Upgrade", f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13"]
