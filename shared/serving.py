@@ -6,6 +6,7 @@ aiohttp bounds each header, but neither all of them together nor the time that t
 
 import asyncio
 import signal
+import socket
 from collections.abc import Callable
 
 from aiohttp import web
@@ -29,6 +30,9 @@ MAX_HEADER_BYTES = 163_840
 MAX_HEADERS = 100
 FIRST_REQUEST_SECONDS = 15.0
 """A new connection that has no complete headers after this time is closed (slow loris)."""
+UNREAD_SECONDS = 60.0
+"""A peer that takes nothing of what is written to it for so long is cut off. TCP alone waits for
+ever where it keeps its window closed, and a quarter of an hour where it has vanished."""
 IDLE_SECONDS = 75.0
 """Between two requests, until the headers of the next are complete; proxies give up after 60."""
 
@@ -85,6 +89,10 @@ class _Connection(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        # RFC 5482; on Linux it holds for closed windows as well, and after our side was closed.
+        transport.get_extra_info("socket").setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000)
+        )
         self._first_request = self._loop.call_later(FIRST_REQUEST_SECONDS, self._end_unless_used)
 
     def connection_lost(self, exc: BaseException | None) -> None:

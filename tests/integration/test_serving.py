@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from yarl import URL
 
 from shared import endpoints, serving
+from tests.conditions import until
 from tests.integration.notes import Dependency, notes_service, notes_settings
 
 HEADERS = {
@@ -28,6 +30,7 @@ HEADERS = {
 async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[URL]:
     """As a process serves, with less patience."""
     monkeypatch.setattr(serving, "FIRST_REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(serving, "UNREAD_SECONDS", 0.5)
     monkeypatch.setattr(endpoints, "BODY_SECONDS", 0.3)
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     service = notes_service(Dependency())
@@ -114,3 +117,22 @@ async def test_who_does_not_finish_the_body_is_told_so(server: URL) -> None:
     )
     status, _, problem = await exchange(server, half, b'{"text": ')
     assert (status, problem["code"]) == (408, "body_timeout")
+
+
+async def test_who_does_not_read_the_replies_is_cut_off(server: URL) -> None:
+    tasks = len(asyncio.all_tasks())
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect((server.host, server.port))
+    with connection:
+        asked = request(line="GET /docs/assets/swagger-ui-bundle.js HTTP/1.1")
+        connection.sendall(asked * 20)  # far more than the kernels hold
+
+        async def served() -> bool:
+            return len(asyncio.all_tasks()) > tasks
+
+        async def forgotten() -> bool:
+            return len(asyncio.all_tasks()) <= tasks
+
+        await until(served)
+        await until(forgotten)
