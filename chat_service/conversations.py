@@ -78,9 +78,12 @@ class Conversations:
         if known is not None:
             return known
         conversation = with_other(caller, address, path)
+        known = self._known.get((caller, conversation.other(caller)))
+        if known is not None:
+            return known
         with reachable():
             found = await self._convos.find_one({"_id": conversation.id}, {"_id": 1})
-        return None if found is None else self._remember(caller, address, conversation)
+        return None if found is None else self._remember(caller, conversation)
 
     async def open(self, caller: str, address: str, token: str, path: str = "$.to") -> Conversation:
         """The conversation of `caller` with `address`, opened where there was none.
@@ -109,7 +112,7 @@ class Conversations:
                 },
                 upsert=True,
             )
-        return self._remember(caller, address, conversation)
+        return self._remember(caller, conversation)
 
     async def get(self, employee: str, id: str) -> Conversation:
         """The conversation `id`. Raises `NotParticipant`, whether or not others have it."""
@@ -178,8 +181,9 @@ class Conversations:
         with reachable():
             await self._convos.bulk_write(updates, ordered=False)
 
-    def _remember(self, caller: str, address: str, conversation: Conversation) -> Conversation:
-        self._known[caller, address] = conversation
+    def _remember(self, caller: str, conversation: Conversation) -> Conversation:
+        # Under the normalised address only: an address can be written in any number of ways.
+        self._known[caller, conversation.other(caller)] = conversation
         if len(self._known) > KNOWN:
             self._known.popitem(last=False)
         return conversation
