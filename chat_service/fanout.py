@@ -20,7 +20,7 @@ from chat_service.broker import Broker, BrokerDown
 from chat_service.conversation import shard
 from chat_service.counts import SECONDS, Distribution
 from chat_service.events import VERSION, Announcement, Batch, Event, Signal, decode, encode
-from shared.logs import get_logger
+from shared.logs import Recurring, get_logger
 
 log = get_logger("fanout")
 
@@ -81,6 +81,7 @@ class FanOut:
         self.published_batches = 0
         self.published_events = 0
         self.publish_lag = Distribution(SECONDS)
+        self.unreadable = Recurring(log, "dropped batches that cannot be read")
         self._oldest_at = 0.0
 
     async def run(self) -> None:
@@ -166,7 +167,7 @@ class FanOut:
     def received(self, body: bytes) -> None:
         batch = decode(body)
         if batch is None:
-            log.warning("dropped a message that is not of this version", size=len(body))
+            self.unreadable.warn(size=len(body))
         elif batch.origin != self._instance:
             if batch.resync:
                 self._receiver.resync(batch.resync)

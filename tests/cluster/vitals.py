@@ -2,6 +2,7 @@
 
 import json
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -17,14 +18,13 @@ class Vitals(Struct, frozen=True):
 
 
 def scrape(url: str) -> dict[str, float]:
-    """Every metric without labels that the service at `url` exposes."""
+    """Every metric that the service at `url` exposes; labels go with the name: `name{a=b}`."""
     with urllib.request.urlopen(f"{url}/metrics", timeout=30) as reply:
         text = reply.read().decode()
     return {
-        sample.name: sample.value
+        sample.name + _labels(sample.labels): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
-        if not sample.labels
     }
 
 
@@ -48,3 +48,8 @@ def faults(log: Path) -> list[str]:
         if level not in ("debug", "info", "warning"):
             found.append(line)
     return found
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    pairs = ",".join(f"{name}={value}" for name, value in labels.items())
+    return f"{{{pairs}}}" if pairs else ""
