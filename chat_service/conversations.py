@@ -34,6 +34,8 @@ class Marker(Struct, frozen=True):
 Markers = tuple[Marker, Marker]
 """One for each participant, in their order."""
 
+NO_MARKERS = (Marker(), Marker())
+
 
 class Summary(Struct):
     """What is derived from a conversation's log: its head, when its newest message was written

@@ -3,28 +3,11 @@
 Parts count once for each batch, never for each message, and know nothing of Prometheus.
 """
 
-from bisect import bisect_left
-from collections.abc import Sequence
-
 from msgspec import Struct, field
 
+from shared.metrics import SECONDS, Distribution
+
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
-
-
-class Distribution:
-    """How often values fell into each bucket; `bounds` are the upper ones, inclusive, ascending."""
-
-    __slots__ = ("bounds", "counts", "total")
-
-    def __init__(self, bounds: Sequence[float]) -> None:
-        self.bounds = tuple(bounds)
-        self.counts = [0] * (len(self.bounds) + 1)
-        self.total = 0.0
-
-    def add(self, value: float) -> None:
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
 
 
 def _sizes() -> Distribution:

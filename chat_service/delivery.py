@@ -18,6 +18,7 @@ from chat_service.fanout import FanOut, Receiver
 from chat_service.frames import text_frame
 from chat_service.hub import Hub
 from chat_service.message_log import MessageLog
+from chat_service.pages import PageQuery
 from chat_service.protocol import (
     Deleted,
     Edited,
@@ -165,8 +166,9 @@ class Delivery:
     async def _missing(
         self, conversation: str, participants: tuple[str, str], after: int, upto: int, limit: int
     ) -> list[Event]:
-        entries, _ = await self._store.page(conversation, before=upto + 1, after=None, limit=limit)
-        return [event_of(entry, participants, 0) for entry in entries if entry.seq > after]
+        query = PageQuery(conversation=conversation, before=upto + 1, limit=limit)
+        page = await self._store.page(query)
+        return [event_of(entry, participants, 0) for entry in page.entries if entry.seq > after]
 
     def _give_up(self, first: str, second: str) -> None:
         self._resync(self._hub.of(first, second), "too many events were missed")

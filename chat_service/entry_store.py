@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import Any
 from uuid import UUID
 
-from bson import Binary, UuidRepresentation
+from bson.binary import UUID_SUBTYPE, Binary
 from motor.motor_asyncio import AsyncIOMotorClientSession
 from msgspec import Struct
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
@@ -18,11 +18,13 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from chat_service.entries import Entry, Kind
+from chat_service.pages import Page, PageQuery
 from shared.errors import MessageDeleted, NotSender, ServiceError, UnknownMessage
 from shared.mongo import Collection, Database, Document, reachable, unavailable
 
 WRITE_CONCERN = {"w": "majority", "j": True, "wtimeout": 5000}
 DUPLICATE_KEY = 11000
+_KINDS = {kind.value: kind for kind in Kind}
 
 
 class Uncertain(Exception):
@@ -200,36 +202,40 @@ class EntryStore:
         with reachable():
             return [entry_of(row) for row in await cursor.to_list(None)]
 
-    async def page(
-        self,
-        conversation: str,
-        *,
-        before: int | None,
-        after: int | None,
-        limit: int,
-        messages_only: bool = False,
-    ) -> tuple[list[Entry], bool]:
-        """A page of the log, ascending, and whether there is more in its direction.
+    async def page(self, query: PageQuery) -> Page:
+        """A page of a conversation's log."""
+        (page,) = await self.pages([query])
+        return page
 
-        With `after` the page begins there and goes forward; else it ends at `before`, or at the
-        head, and more lies backward.
-        """
-        bounds: Document = {}
-        if after is not None:
-            bounds["$gt"] = after
-        if before is not None:
-            bounds["$lt"] = before
-        query: Document = {"convo": conversation} | ({"kind": "message"} if messages_only else {})
-        if bounds:
-            query["seq"] = bounds
-        forward = after is not None
-        cursor = self._messages.find(query).sort("seq", 1 if forward else -1).limit(limit + 1)
+    async def pages(self, queries: Sequence[PageQuery]) -> list[Page]:
+        """The page that each of `queries` asks for, with one command."""
+        if len(queries) == 1:
+            (query,) = queries
+            cursor = self._messages.find(
+                query.filter, sort=[("seq", query.direction)], limit=query.limit + 1
+            )
+            with reachable():
+                return [_page(query, await cursor.to_list(None))]
+        stages: list[list[Document]] = [
+            [
+                {"$match": query.filter},
+                {"$sort": {"seq": query.direction}},
+                {"$limit": query.limit + 1},
+                {"$set": {"page": number}},
+            ]
+            for number, query in enumerate(queries)
+        ]
+        first, *others = stages
+        unions = [{"$unionWith": {"coll": "messages", "pipeline": each}} for each in others]
+        most = sum(query.limit + 1 for query in queries)
         with reachable():
-            rows = await cursor.to_list(None)
-        page = [entry_of(row) for row in rows[:limit]]
-        if not forward:
-            page.reverse()
-        return page, len(rows) > limit
+            rows = await self._messages.aggregate([*first, *unions], batchSize=most + 1).to_list(
+                None
+            )
+        found: list[list[Document]] = [[] for _ in queries]
+        for row in rows:
+            found[row["page"]].append(row)
+        return [_page(query, each) for query, each in zip(queries, found, strict=True)]
 
 
 def milliseconds(moment: datetime) -> int:
@@ -245,7 +251,7 @@ def _refusal(error: Mapping[str, Any]) -> Refusal:
 
 def _document(entry: Entry) -> Document:
     document: Document = {
-        "_id": Binary.from_uuid(entry.id, UuidRepresentation.STANDARD),
+        "_id": Binary(entry.id.bytes, UUID_SUBTYPE),
         "convo": entry.conversation,
         "seq": entry.seq,
         "kind": entry.kind.value,
@@ -261,6 +267,14 @@ def _document(entry: Entry) -> Document:
     return document
 
 
+def _page(query: PageQuery, rows: list[Document]) -> Page:
+    """`rows` as they were found: in the query's direction, one more than its limit if there is."""
+    entries = [entry_of(row) for row in rows[: query.limit]]
+    if query.after is None:
+        entries.reverse()
+    return Page(entries, len(rows) > query.limit)
+
+
 def entry_of(row: Mapping[str, Any]) -> Entry:
     return Entry(
         conversation=row["convo"],
@@ -270,7 +284,7 @@ def entry_of(row: Mapping[str, Any]) -> Entry:
         text=row.get("text"),
         timestamp=row["timestamp"],
         sent_at=row.get("sent_at"),
-        kind=Kind(row["kind"]),
+        kind=_KINDS[row["kind"]],
         message=row.get("message"),
         edited_at=row.get("edited_at"),
         deleted="deleted_at" in row,

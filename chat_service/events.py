@@ -49,24 +49,42 @@ class Announcement(Struct, frozen=True, array_like=True, gc=False):
     head: Seq
 
 
-class Batch(Struct, frozen=True, array_like=True):
-    """One AMQP message. A version that is not ours is dropped: the log has it all.
+class Envelope(Struct, frozen=True, array_like=True, gc=False):
+    """How every AMQP message begins. A version that is not ours is dropped: the log has it all.
 
-    `resync`, where it is not empty, is why every socket should resume. `canary` counts the messages
-    of an instance to itself, from 1.
+    `canary` counts the messages of an instance to itself, from 1.
     """
 
     version: int
     origin: str
+    canary: int = 0
+
+
+class Batch(Envelope, frozen=True, array_like=True):
+    """One AMQP message. `resync`, where it is not empty, is why every socket should resume."""
+
     events: list[Event] = []
     signals: list[Signal] = []
     announcements: list[Announcement] = []
     resync: str = ""
-    canary: int = 0
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Batch)
+_decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
+_decode_batch = msgspec.msgpack.Decoder(Batch).decode
+
+
+def envelope(body: bytes) -> Envelope | None:
+    """How `body` begins, None where it is damaged or nothing of this version; the rest is not
+    looked at."""
+    content = _content(body)
+    if content is None:
+        return None
+    try:
+        found = _decode_envelope(content)
+    except (ValueError, RecursionError):
+        return None
+    return found if found.version == VERSION else None
 
 
 def encode(batch: Batch) -> bytes:
@@ -80,11 +98,16 @@ def sealed(content: bytes) -> bytes:
 
 def decode(body: bytes) -> Batch | None:
     """The batch in `body`, None where it is damaged or not one of this version."""
-    content = memoryview(body)[4:]
-    if crc32(content) != int.from_bytes(body[:4]):
+    content = _content(body)
+    if content is None:
         return None
     try:
-        batch = _decoder.decode(content)
+        batch = _decode_batch(content)
     except (ValueError, RecursionError):
         return None
     return batch if batch.version == VERSION else None
+
+
+def _content(body: bytes) -> memoryview | None:
+    content = memoryview(body)[4:]
+    return content if crc32(content) == int.from_bytes(body[:4]) else None

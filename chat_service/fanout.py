@@ -18,9 +18,18 @@ from msgspec import Struct
 
 from chat_service.broker import Broker, BrokerDown
 from chat_service.conversation import shard
-from chat_service.counts import SECONDS, Distribution
-from chat_service.events import VERSION, Announcement, Batch, Event, Signal, decode, encode
+from chat_service.events import (
+    VERSION,
+    Announcement,
+    Batch,
+    Event,
+    Signal,
+    decode,
+    encode,
+    envelope,
+)
 from shared.logs import Recurring, get_logger
+from shared.metrics import SECONDS, Distribution
 
 log = get_logger("fanout")
 
@@ -165,15 +174,18 @@ class FanOut:
     # The listener of the broker.
 
     def received(self, body: bytes) -> None:
+        outside = envelope(body)
+        if outside is not None and outside.origin == self._instance:
+            if outside.canary:
+                self._hear(outside.canary)
+            return
         batch = decode(body)
         if batch is None:
             self.unreadable.warn(size=len(body))
-        elif batch.origin != self._instance:
-            if batch.resync:
-                self._receiver.resync(batch.resync)
-            self._receiver.batch(batch)
-        elif batch.canary:
-            self._hear(batch.canary)
+            return
+        if batch.resync:
+            self._receiver.resync(batch.resync)
+        self._receiver.batch(batch)
 
     def restored(self) -> None:
         self._heard = 0
@@ -231,7 +243,9 @@ class FanOut:
         announcements = [self._unpublished.pop(conversation) for conversation in some]
         resync = "another instance could not tell of its events" if self._everyone_missed else ""
         self._everyone_missed = False
-        return Batch(VERSION, self._instance, events, announcements=announcements, resync=resync)
+        return Batch(
+            VERSION, self._instance, events=events, announcements=announcements, resync=resync
+        )
 
     def _take_back(self, batch: Batch) -> None:
         self._announce_later(batch.events)

@@ -4,16 +4,22 @@ It must never know a socket or a request.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from chat_service.conversation import Conversation
-from chat_service.conversations import Conversations
+from chat_service.conversations import NO_MARKERS, Conversations, Markers
 from chat_service.entries import Draft, Entry, Kind
 from chat_service.entry_store import EntryStore
+from chat_service.gathered import Gathered
 from chat_service.message_log import MessageLog
+from chat_service.pages import Page, PageQuery
 from shared.decoding import reject_nul
 from shared.errors import FieldProblem, InvalidInput, ServiceError
+
+PAGES_AT_ONCE = 16
+"""Pages in one command: with the largest page and text, its reply stays near MongoDB's 16 MiB."""
 
 
 class Sent(Struct, frozen=True):
@@ -23,13 +29,14 @@ class Sent(Struct, frozen=True):
     repeated: bool
 
 
-class Page(Struct, frozen=True):
+class History(Struct, frozen=True):
     """Messages in their present state, ascending, and whether there is more that way. `head` is a
     position up to which a reader has everything once it has this page and all before it."""
 
     messages: list[Entry]
     has_more: bool
     head: int
+    markers: Markers
 
 
 class Messaging:
@@ -42,6 +49,7 @@ class Messaging:
         self._log = log
         self._store = store
         self._max_text = max_text
+        self._pages = Gathered(self._read, most=PAGES_AT_ONCE)
 
     def submit(self, draft: Draft, path: str = "$.text") -> None:
         """Check the text and queue the draft. Raises `InvalidInput` or `Unavailable`."""
@@ -83,13 +91,29 @@ class Messaging:
 
     async def history(
         self, conversation: Conversation, *, before: int | None, after: int | None, limit: int
-    ) -> Page:
+    ) -> History:
         """A page of the conversation; at its cost, the history's length does not matter."""
         known = self._log.heads.get(conversation.id)
-        messages, has_more = await self._store.page(
-            conversation.id, before=before, after=after, limit=limit, messages_only=True
+        page, markers = await self._pages.ask(
+            PageQuery(
+                conversation=conversation.id,
+                before=before,
+                after=after,
+                limit=limit,
+                messages_only=True,
+            )
         )
-        last = messages[-1].seq if messages else 0
-        ends_at_head = before is None and not (after is not None and has_more)
+        last = page.entries[-1].seq if page.entries else 0
+        ends_at_head = before is None and not (after is not None and page.has_more)
         head = max(last, known.seq) if ends_at_head and known is not None else last
-        return Page(messages, has_more, head)
+        return History(page.entries, page.has_more, head, markers)
+
+    async def _read(self, queries: Sequence[PageQuery]) -> list[tuple[Page, Markers]]:
+        pages, markers = await asyncio.gather(
+            self._store.pages(queries),
+            self.conversations.markers({query.conversation for query in queries}),
+        )
+        return [
+            (page, markers.get(query.conversation, NO_MARKERS))
+            for query, page in zip(queries, pages, strict=True)
+        ]

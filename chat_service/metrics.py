@@ -1,7 +1,6 @@
 """What the chat service counts of itself, read when Prometheus asks."""
 
-from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
@@ -13,8 +12,8 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from chat_service.auth_feed import AuthFeed
-from chat_service.counts import Distribution
 from chat_service.session import Services
+from shared.metrics import Distribution
 
 
 def expose(registry: CollectorRegistry, services: Services, auth_feed: AuthFeed) -> None:
@@ -82,7 +81,7 @@ class _Chat(Collector):
             ("here", delivery.counts.here),
             ("elsewhere", delivery.counts.elsewhere),
         ):
-            times.add_metric([where], _buckets(distribution), distribution.total)
+            times.add_metric([where], distribution.buckets(), distribution.total)
         yield times
         yield CounterMetricFamily(
             "chat_holes_filled",
@@ -127,14 +126,8 @@ class _Chat(Collector):
 
 def _histogram(name: str, says: str, distribution: Distribution) -> Metric:
     return HistogramMetricFamily(
-        name, says, buckets=_buckets(distribution), sum_value=distribution.total
+        name, says, buckets=distribution.buckets(), sum_value=distribution.total
     )
-
-
-def _buckets(distribution: Distribution) -> Sequence[tuple[str, float]]:
-    """As Prometheus has them: each upper bound with the count of everything up to it."""
-    bounds = (*(str(float(bound)) for bound in distribution.bounds), "+Inf")
-    return list(zip(bounds, accumulate(distribution.counts), strict=True))
 
 
 def _labelled(

@@ -3,7 +3,6 @@
 They must never know MongoDB or RabbitMQ.
 """
 
-import asyncio
 from uuid import uuid4
 
 from aiohttp import web
@@ -17,7 +16,6 @@ from chat_service.bodies import (
     message_view,
 )
 from chat_service.conversation import with_other
-from chat_service.conversations import Marker
 from chat_service.entries import Draft
 from chat_service.messaging import Messaging
 from chat_service.socket import Sockets
@@ -79,18 +77,17 @@ async def read_history(
 ) -> web.StreamResponse:
     messaging = request.app[MESSAGING]
     conversation = with_other(caller.email, _other(caller, body.participants), "$.participants")
-    page, markers = await asyncio.gather(
-        messaging.history(conversation, before=body.before, after=body.after, limit=body.limit),
-        messaging.conversations.markers([conversation.id]),
+    history = await messaging.history(
+        conversation, before=body.before, after=body.after, limit=body.limit
     )
     return json_reply(
         History(
             conversation=conversation.id,
             participants=conversation.participants,
-            messages=[message_view(entry) for entry in page.messages],
-            markers=marker_views(conversation, markers.get(conversation.id, (Marker(), Marker()))),
-            has_more=page.has_more,
-            head=page.head,
+            messages=[message_view(entry) for entry in history.messages],
+            markers=marker_views(conversation, history.markers),
+            has_more=history.has_more,
+            head=history.head,
         )
     )
 

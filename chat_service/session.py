@@ -78,6 +78,16 @@ def error_event(error: ServiceError, id: UUID | str | None) -> Error:
 class Session:
     """From welcome to close."""
 
+    __slots__ = (
+        "_closing",
+        "_connection",
+        "_employee",
+        "_expiry",
+        "_services",
+        "_typing_to",
+        "_ws",
+    )
+
     def __init__(self, ws: WebSocket, connection: Connection, services: Services) -> None:
         self._ws = ws
         self._connection = connection

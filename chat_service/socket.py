@@ -14,7 +14,7 @@ from chat_service.protocol import CloseCode, encode
 from chat_service.session import Services, Session, error_event
 from chat_service.websocket import WebSocket
 from shared.decoding import decode
-from shared.endpoints import authenticate, bearer
+from shared.endpoints import bearer
 from shared.errors import (
     ForeignOrigin,
     ServiceError,
@@ -48,7 +48,7 @@ class Sockets:
         if len(self._open) >= settings.max_connections:
             raise TooManyConnections("This instance is full; try again.", retry_after=1.0)
         token = bearer(request)
-        claims = None if token is None else await authenticate(request)
+        claims = None if token is None else await self._verified(token)
         transport = request.transport
         if transport is None:  # the client has gone
             raise Unavailable("The connection was lost.")
@@ -116,13 +116,16 @@ class Sockets:
             op = decode(protocol.ops, data)
             if not isinstance(op, protocol.Auth):
                 raise Unauthorized("The first op must be auth.")
-            verifier = self._services.verifier
-            claims = verifier.cached(op.token) or await verifier.verify(op.token)
+            claims = await self._verified(op.token)
         except ServiceError as error:
             code = CloseCode.TRY_AGAIN if error.status == 503 else CloseCode.UNAUTHORIZED
             await self._refuse(ws, error, protocol.reference(data), code)
             return None, None
         return op.token, claims
+
+    async def _verified(self, token: str) -> Claims:
+        verifier = self._services.verifier
+        return verifier.cached(token) or await verifier.verify(token)
 
     async def _serve(
         self, transport: asyncio.Transport, ws: WebSocket, token: str, claims: Claims

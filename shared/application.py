@@ -13,7 +13,8 @@ from shared.endpoints import Endpoint, register
 from shared.health import HEALTH, Health, Liveness, Readiness, healthz, readyz
 from shared.logs import configure, get_logger
 from shared.metrics import METRICS, HttpMetrics
-from shared.requests import edge, stamp
+from shared.request_log import RequestLog
+from shared.requests import REQUEST_LOG, edge, stamp
 from shared.serving import serve
 from shared.settings import Settings
 
@@ -34,6 +35,7 @@ def assemble(
     app.on_response_prepare.append(stamp)
     app[HEALTH] = health
     app[METRICS] = metrics
+    app[REQUEST_LOG] = RequestLog()
     app[PROXIES] = Proxies(settings.trusted_proxies)
     every = (*endpoints, *_operational())
     register(app, every, settings.cors_origins)

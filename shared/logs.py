@@ -4,16 +4,33 @@ import json
 import logging
 import sys
 import time
+from contextvars import ContextVar
 from typing import ClassVar, TextIO
 
 import msgspec
 import structlog
 
+REQUEST: ContextVar[tuple[str, str] | None] = ContextVar("request", default=None)
+"""The id, and the client's address, of the request that every line is about from now on."""
+
+
+class JsonHandler(logging.StreamHandler[TextIO]):
+    """Writes JSON lines."""
+
+    def write(self, lines: str) -> None:
+        """Write lines that are complete but for the last line's end."""
+        self.acquire()
+        try:
+            self.stream.write(lines + self.terminator)
+            self.flush()
+        finally:
+            self.release()
+
 
 def configure(log_format: str, level: str, stream: TextIO = sys.stdout) -> None:
     """Send our logs and those of every library to `stream`, as "json" or "console"."""
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _of_request,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -25,7 +42,7 @@ def configure(log_format: str, level: str, stream: TextIO = sys.stdout) -> None:
         if log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=stream.isatty())
     )
-    handler = logging.StreamHandler(stream)
+    handler = (JsonHandler if log_format == "json" else logging.StreamHandler[TextIO])(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -75,6 +92,13 @@ class Recurring:
         if now - self._told_at >= self.SECONDS:
             self._logger.warning(self._event, count=self._untold, **fields)
             self._told_at, self._untold = now, 0
+
+
+def _of_request(
+    _logger: object, _name: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    about = REQUEST.get()
+    return event if about is None else {"request_id": about[0], "remote": about[1], **event}
 
 
 def _json(event: object, **_: object) -> str:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
-import structlog
 from aiohttp import web
 
 from shared import problems
@@ -19,11 +18,13 @@ from shared.errors import (
     NotFound,
     ServiceError,
 )
-from shared.logs import get_logger
+from shared.logs import REQUEST, get_logger
 from shared.metrics import METRICS
+from shared.request_log import RequestLine, RequestLog
 
 log = get_logger("http")
 
+REQUEST_LOG = web.AppKey("request_log", RequestLog)
 REQUEST_ID = web.RequestKey("request_id", str)
 
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -43,7 +44,7 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
     started = time.perf_counter()
     request_id = request[REQUEST_ID] = _request_id(request)
     remote = client_address(request)
-    structlog.contextvars.bind_contextvars(request_id=request_id, remote=remote)
+    about = REQUEST.set((request_id, remote))
     try:
         response = await handler(request)
     except ServiceError as error:
@@ -56,7 +57,7 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
             InternalError("The fault was logged; quote the request id."), request_id
         )
     finally:
-        structlog.contextvars.unbind_contextvars("request_id", "remote")
+        REQUEST.reset(about)
     _account(request, response.status, time.perf_counter() - started, request_id, remote)
     return response
 
@@ -116,24 +117,19 @@ def _account(
     route = resource.canonical if resource is not None else "unmatched"
     method = request.method if request.method in _METHODS else "OTHER"
     metrics = request.app[METRICS]
-    metrics.requests.labels(method, route, str(status)).inc()
+    metrics.count(method, route, status)
     if status != 101:  # a WebSocket's time is its life, not a latency
-        metrics.latency.labels(method, route).observe(seconds)
+        metrics.time(method, route, seconds)
     if route not in _QUIET:
-        log.info(
-            "request",
-            request_id=request_id,
-            method=request.method,
-            path=_path(request),
-            status=status,
-            ms=round(seconds * 1000, 2),
-            remote=remote,
-        )
+        path, ms = _path(request), round(seconds * 1000, 2)
+        line = RequestLine(request_id, request.method, path, status, ms, remote)
+        request.app[REQUEST_LOG].add(line)
 
 
 def _path(request: web.Request) -> str:
     """The path still percent-encoded, so that nothing in it can forge a line of the log."""
-    return request.rel_url.raw_path[:_LOGGED_PATH]
+    path = request.rel_url.raw_path[:_LOGGED_PATH]
+    return path if path.isascii() else path.encode("ascii", "backslashreplace").decode()
 
 
 def _request_id(request: web.Request) -> str:

@@ -84,8 +84,7 @@ class _Server(web.Server):
 class _Connection(RequestHandler):
     """One connection; its bounds hold until it becomes a WebSocket."""
 
-    _header_bytes = 0
-    _first_request: asyncio.TimerHandle | None = None
+    __slots__ = ("_first_request", "_header_bytes")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -93,11 +92,13 @@ class _Connection(RequestHandler):
         transport.get_extra_info("socket").setsockopt(
             socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000)
         )
-        self._first_request = self._loop.call_later(FIRST_REQUEST_SECONDS, self._end_unless_used)
+        self._header_bytes = 0
+        self._first_request: asyncio.TimerHandle | None = self._loop.call_later(
+            FIRST_REQUEST_SECONDS, self.force_close
+        )
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        if self._first_request is not None:
-            self._first_request.cancel()
+        self._requested()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -107,6 +108,8 @@ class _Connection(RequestHandler):
         requests = self._request_count
         super().data_received(data)
         waiting = self._request_count == requests
+        if not waiting:
+            self._requested()
         self._header_bytes = self._header_bytes + len(data) if waiting else 0
         if self._header_bytes > MAX_HEADER_BYTES:
             self.force_close()
@@ -134,6 +137,7 @@ class _Connection(RequestHandler):
         response.force_close()
         return response
 
-    def _end_unless_used(self) -> None:
-        if self._request_count == 0:
-            self.force_close()
+    def _requested(self) -> None:
+        if self._first_request is not None:
+            self._first_request.cancel()
+            self._first_request = None

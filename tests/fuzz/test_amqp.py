@@ -128,10 +128,10 @@ def foreign(content: list[object]) -> list[bytes]:
         for version in (0, VERSION + 1, 99, -1, 2**64 - 1, None, "1", 1.5)
     ]
     encoded += [
-        msgspec.msgpack.encode([VERSION, "other", [event]]) for event in (*out_of_range, *late)
+        msgspec.msgpack.encode([VERSION, "other", 0, [event]]) for event in (*out_of_range, *late)
     ]
     encoded += [
-        msgspec.msgpack.encode([VERSION, "other", [], [], [["x", "a", "b", head]]])
+        msgspec.msgpack.encode([VERSION, "other", 0, [], [], [["x", "a", "b", head]]])
         for head in (-1, 2**53, 2**63, 2**64 - 1)
     ]
     encoded += [
@@ -142,7 +142,7 @@ def foreign(content: list[object]) -> list[bytes]:
         b"\xdb\xff\xff\xff\xffabc",
         msgspec.msgpack.encode({"version": VERSION}),
         msgspec.msgpack.encode([VERSION]),
-        msgspec.msgpack.encode([VERSION, "other", "x" * HUGE]),
+        msgspec.msgpack.encode([VERSION, "other", 0, "x" * HUGE]),
         b"\0" * HUGE,
     ]
     return [sealed(one) for one in encoded]
@@ -185,7 +185,7 @@ def bodies(fields: list[object]) -> list[bytes]:
     found: list[bytes] = []
 
     @several(300)
-    @given(place=st.integers(1, 5), value=values)
+    @given(place=st.integers(1, 6), value=values)
     def make(place: int, value: object) -> None:
         changed = [*fields[:place], value, *fields[place + 1 :]]
         body = sealed(msgspec.msgpack.encode(changed))

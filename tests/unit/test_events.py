@@ -10,9 +10,9 @@ from shared import auth_events
 BATCH = Batch(
     VERSION,
     "chat-1",
-    [Event("c", 1, 2, 0, "ann@example.org", "bob@example.org", b"\x81\x02{}")],
-    [Signal(("ann@example.org",), b"\x81\x02{}")],
-    [Announcement("c", "ann@example.org", "bob@example.org", 1)],
+    events=[Event("c", 1, 2, 0, "ann@example.org", "bob@example.org", b"\x81\x02{}")],
+    signals=[Signal(("ann@example.org",), b"\x81\x02{}")],
+    announcements=[Announcement("c", "ann@example.org", "bob@example.org", 1)],
 )
 
 
@@ -38,7 +38,7 @@ def test_a_newer_field_is_ignored_and_a_newer_version_is_none() -> None:
 @pytest.mark.parametrize("head", [-1, 2**53, 2**63, 2**64 - 1])
 def test_a_position_that_no_log_can_have_is_not_believed(head: int) -> None:
     news = [["c", "ann@example.org", "bob@example.org", head]]
-    body = events.sealed(msgpack.encode([VERSION, "chat-1", [], [], news]))
+    body = events.sealed(msgpack.encode([VERSION, "chat-1", 0, [], [], news]))
     assert decode(body) is None
 
 

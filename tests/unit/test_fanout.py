@@ -332,6 +332,6 @@ async def test_an_attachment_that_was_given_up_at_once_can_be_detached(pair: Pai
 
 async def test_what_is_not_of_this_version_is_dropped(pair: Pair) -> None:
     pair.here.fanout.received(b"\xff\x00nonsense")
-    pair.here.fanout.received(encode(Batch(VERSION + 1, "other", [event(1)])))
-    pair.here.fanout.received(encode(Batch(VERSION, "other", [event(2)])))
+    pair.here.fanout.received(encode(Batch(VERSION + 1, "other", events=[event(1)])))
+    pair.here.fanout.received(encode(Batch(VERSION, "other", events=[event(2)])))
     assert pair.here.events == [event(2)]
