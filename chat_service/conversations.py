@@ -13,7 +13,7 @@ from msgspec import Struct
 from pymongo import UpdateOne
 from pymongo.errors import DuplicateKeyError
 
-from chat_service.conversation import Conversation, with_other
+from chat_service.conversation import Conversation, between, with_other
 from shared.errors import NotParticipant
 from shared.mongo import Collection, Database, Document, reachable
 
@@ -130,20 +130,20 @@ class Conversations:
 
     async def of(self, employee: str, ids: Iterable[str]) -> dict[str, Conversation]:
         """Those of the conversations `ids` that `employee` takes part in, by id."""
-        query = {"_id": {"$in": list(ids)}, "participants": employee}
+        query = {"_id": {"$in": list(ids)}, **of_two(employee)}
         with reachable():
             found = await self._convos.find(query, {"participants": 1}).to_list(None)
-        return {row["_id"]: _conversation(row) for row in found}
+        return _by_id(found)
 
     async def newest_of(self, employee: str, limit: int) -> dict[str, Conversation]:
         """The `limit` conversations of `employee` that were written to last, by id."""
         with reachable():
             found = await (
-                self._convos.find({"participants": employee}, {"participants": 1})
+                self._convos.find(of_two(employee), {"participants": 1})
                 .sort("updated_at", -1)
                 .to_list(limit)
             )
-        return {row["_id"]: _conversation(row) for row in found}
+        return _by_id(found)
 
     async def markers(self, ids: Iterable[str]) -> dict[str, Markers]:
         """The markers of each conversation, by id; none for one that is not open."""
@@ -201,6 +201,23 @@ def markers_of(row: Document) -> Markers:
     )
 
 
-def _conversation(row: Document) -> Conversation:
+def of_two(employee: str) -> Document:
+    """A query for conversations of `employee`; `conversation_of` tells which are ours."""
+    return {"participants": {"$eq": employee, "$size": 2}}
+
+
+def conversation_of(row: Document) -> Conversation | None:
+    """The conversation of a document that `of_two` found, None where it is not one of ours.
+
+    The reference system's `convos` have participants too, and may be in the same collection.
+    """
     first, second = row["participants"]
-    return Conversation(row["_id"], (first, second))
+    if not (isinstance(first, str) and isinstance(second, str)):
+        return None
+    conversation = between(first, second)
+    return conversation if conversation.id == row["_id"] else None
+
+
+def _by_id(rows: Iterable[Document]) -> dict[str, Conversation]:
+    found = (conversation_of(row) for row in rows)
+    return {conversation.id: conversation for conversation in found if conversation is not None}

@@ -170,7 +170,13 @@ class EntryStore:
         """The conversations of the `count` entries that were written last: the newest entry's
         position and time of each."""
         wanted = {"_id": 0, "convo": 1, "seq": 1, "timestamp": 1}
-        cursor = self._messages.find({}, wanted).sort("$natural", -1).limit(count)
+        # Whatever else is in the collection is in no conversation, and must not stop the start.
+        ours = {
+            "convo": {"$type": "string"},
+            "seq": {"$type": ["int", "long"]},
+            "timestamp": {"$type": "date"},
+        }
+        cursor = self._messages.find(ours, wanted).sort("$natural", -1).limit(count)
         with reachable():
             rows = await cursor.to_list(None)
         return {row["convo"]: (row["seq"], row["timestamp"]) for row in reversed(rows)}
