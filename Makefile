@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--generate-hashes --no-emit-index-url --no-header --no-config
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run-all run-auth run-chat web rotate-keys import-convos k8s-secrets test test-browser check bench format lock clean
+.PHONY: help setup run-all run-auth run-chat web rotate-keys import-convos k8s-secrets test test-browser check bench soak fuzz format lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,14 @@ bench: $(DEV) ## Measure everything, in about 5 minutes, into bench.json; or a p
 bench-%: $(DEV)
 	@$(BIN)/python -m deploy.local.packages
 	@exec $(BIN)/python -m tests.bench $*
+
+soak: $(DEV) ## Let people come, chat and go, and see what that leaves in the services (MINUTES=30 CONNECTIONS=2000)
+	@$(BIN)/python -m deploy.local.packages
+	@MINUTES='$(MINUTES)' CONNECTIONS='$(CONNECTIONS)' SEED='$(SEED)' $(BIN)/python -m tests.soak
+
+fuzz: $(DEV) ## Send the services what nobody should, longer than make test does (EXAMPLES=1000, of each kind)
+	@$(BIN)/python -m deploy.local.packages
+	EXAMPLES=$(or $(EXAMPLES),1000) $(BIN)/python -m pytest tests/fuzz -s $(ARGS)
 
 format: $(DEV) ## Format the code and repair what lint can repair
 	$(BIN)/ruff check --fix .

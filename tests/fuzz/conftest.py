@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from pymongo import MongoClient
 
 from deploy.local.mongodb import MongoServer
 from deploy.local.rabbitmq import RabbitServer
 from tests.cluster.system import System
+from tests.integration.import_convos.reference_system import Document, ReferenceSystem
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
 """In place of the number that each test has for CI; with it, every run is another one."""
@@ -45,3 +48,12 @@ def target(
         yield system
     finally:
         system.kill()
+
+
+@pytest.fixture
+def reference(mongo_url: str, tmp_path: Path) -> Iterator[ReferenceSystem]:
+    """A reference system with databases of its own, on a real MongoDB."""
+    with MongoClient[Document](mongo_url, tz_aware=True, uuidRepresentation="standard") as client:
+        system = ReferenceSystem(client, mongo_url, tmp_path)
+        yield system
+        system.drop()

@@ -23,6 +23,7 @@ from tests.cluster.vitals import Vitals, faults, vitals
 from tests.conditions import eventually
 from tests.fuzz.bystanders import Bystanders
 from tests.fuzz.conftest import EXAMPLES, several
+from tests.fuzz.material import json_values
 from tests.fuzz.ops import KINDS, Ground
 from tests.fuzz.plan import STATES, Plan, play
 from tests.fuzz.wire import ENDINGS
@@ -40,11 +41,6 @@ GROWTH_BYTES = 24 * MIB
 POOLED = 16
 """Connections to MongoDB and the auth service that a burst leaves open for the next."""
 
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(("$gt",)),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
-    max_leaves=12,
-)
 kinds = st.lists(st.sampled_from(KINDS), min_size=1, unique=True).map(tuple)
 seeds = st.integers(0, 2**64 - 1)
 chunks = st.sampled_from((None, None, 1400, 37))
@@ -56,7 +52,7 @@ talkative = st.builds(
     count=st.integers(200, 700),
     chunk=chunks,
     ending=st.sampled_from(ENDINGS),
-    material=st.lists(values, max_size=6).map(tuple),
+    material=st.lists(json_values, max_size=6).map(tuple),
 )
 brief = st.builds(
     Plan,
@@ -66,7 +62,7 @@ brief = st.builds(
     count=st.integers(0, 2),
     chunk=st.sampled_from((None, None, 1)),
     ending=st.sampled_from(ENDINGS),
-    material=st.lists(values, max_size=2).map(tuple),
+    material=st.lists(json_values, max_size=2).map(tuple),
 )
 crowds = st.tuples(
     st.lists(talkative, min_size=2, max_size=3), st.lists(brief, min_size=2, max_size=8)

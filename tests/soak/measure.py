@@ -9,6 +9,8 @@ from tests.cluster.vitals import Vitals
 
 WARM_UP = 0.25
 """Of the time: until then connections are still being made, and allocators and caches grow."""
+SHORTEST_SECONDS = 120.0
+"""A shorter run is all warm-up: its memory is not judged."""
 GROWTH = 0.05
 GROWTH_BYTES = 8 << 20
 """Memory is flat where the median of the last third after the warm-up is at most this part and
@@ -39,8 +41,10 @@ class Memory(Struct, frozen=True):
 
 
 def memory(samples: Sequence[Sample], service: str) -> Memory | None:
-    """None where there are too few samples to tell."""
+    """None where the run was too short to tell."""
     end = samples[-1].at if samples else 0.0
+    if end < SHORTEST_SECONDS:
+        return None
     warm = [one.services[service].resident for one in samples if one.at >= WARM_UP * end]
     third = len(warm) // 3
     return Memory(median(warm[:third]), median(warm[-third:])) if third >= 3 else None
