@@ -119,7 +119,7 @@ class _Chat(Collector):
             ),
             (
                 ("batch", fanout.unreadable.total),
-                ("auth_event", self._auth_feed.unreadable.total),
+                ("event", self._auth_feed.unreadable.total),
             ),
         )
 

@@ -36,7 +36,7 @@ from tests.fuzz.bystanders import Bystanders
 from tests.fuzz.conftest import several
 
 BATCHES = "chat_unreadable_total{what=batch}"
-AUTH_EVENTS = "chat_unreadable_total{what=auth_event}"
+AUTH_EVENTS = "chat_unreadable_total{what=event}"
 HUGE = 5_000_000
 
 plain = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text()
