@@ -257,7 +257,7 @@ def _refusal(error: Mapping[str, Any]) -> Refusal:
 
 def _document(entry: Entry) -> Document:
     document: Document = {
-        "_id": Binary(entry.id.bytes, UUID_SUBTYPE),
+        "_id": _binary(entry.id),
         "convo": entry.conversation,
         "seq": entry.seq,
         "kind": entry.kind.value,
@@ -267,10 +267,14 @@ def _document(entry: Entry) -> Document:
     if entry.text is not None:
         document["text"] = entry.text
     if entry.message is not None:
-        document["message"] = entry.message
+        document["message"] = _binary(entry.message)
     if entry.sent_at is not None:
         document["sent_at"] = entry.sent_at
     return document
+
+
+def _binary(id: UUID) -> Binary:
+    return Binary(id.bytes, UUID_SUBTYPE)
 
 
 def _page(query: PageQuery, rows: list[Document]) -> Page:

@@ -19,7 +19,7 @@ from shared.decoding import reject_nul
 from shared.errors import FieldProblem, InvalidInput, ServiceError
 
 PAGES_AT_ONCE = 16
-"""Pages in one command: with the largest page and text, its reply stays near MongoDB's 16 MiB."""
+"""Pages in one command. What of them is above MongoDB's 16 MiB comes in further replies."""
 
 
 class Sent(Struct, frozen=True):

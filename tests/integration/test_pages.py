@@ -1,0 +1,83 @@
+"""Pages of several conversations' logs with one command, on a real MongoDB."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from chat_service.entries import Entry, Kind
+from chat_service.entry_store import EntryStore
+from chat_service.pages import Page, PageQuery
+from shared.mongo import Mongo
+
+LENGTH = 12
+EDITS = {3, 8}
+CONVERSATIONS = ("a", "b", "empty")
+
+
+@pytest.fixture
+async def store(mongo_url: str) -> AsyncIterator[EntryStore]:
+    mongo = Mongo(mongo_url, f"pages_{uuid4().hex}", EntryStore.prepare)
+    await mongo.run()
+    store = EntryStore(mongo.ready_database)
+    for conversation in CONVERSATIONS[:2]:
+        await store.insert([entry(conversation, seq) for seq in range(1, LENGTH + 1)])
+    yield store
+    mongo.close()
+
+
+def entry(conversation: str, seq: int) -> Entry:
+    return Entry(
+        conversation=conversation,
+        seq=seq,
+        id=uuid4(),
+        sender="ann@example.org",
+        text=f"{conversation} {seq}",
+        timestamp=datetime(2026, 1, 1, tzinfo=UTC),
+        kind=Kind.EDIT if seq in EDITS else Kind.MESSAGE,
+        message=uuid4() if seq in EDITS else None,
+    )
+
+
+def expected(query: PageQuery) -> tuple[list[tuple[str, int]], bool]:
+    """Of the page: each entry's conversation and position, and whether there is more."""
+    upper = query.before or LENGTH + 1
+    matching = [
+        seq
+        for seq in range((query.after or 0) + 1, upper)
+        if query.conversation != "empty" and not (query.messages_only and seq in EDITS)
+    ]
+    chosen = matching[-query.limit :] if query.after is None else matching[: query.limit]
+    return [(query.conversation, seq) for seq in chosen], len(matching) > query.limit
+
+
+def found(page: Page) -> tuple[list[tuple[str, int]], bool]:
+    return [(one.conversation, one.seq) for one in page.entries], page.has_more
+
+
+async def test_each_query_gets_its_own_page(store: EntryStore) -> None:
+    queries = [
+        PageQuery(
+            conversation=conversation,
+            before=before,
+            after=after,
+            limit=limit,
+            messages_only=messages_only,
+        )
+        for conversation in CONVERSATIONS
+        for before in (None, 1, 7)
+        for after in (None, 0, 5)
+        for limit in (1, 4, 50)
+        for messages_only in (False, True)
+    ]
+    together = await store.pages(queries)
+    assert [found(page) for page in together] == [expected(query) for query in queries]
+    assert [await store.page(query) for query in queries] == together
+
+
+async def test_the_same_page_twice_is_there_twice(store: EntryStore) -> None:
+    query = PageQuery(conversation="a", limit=3)
+    first, second = await store.pages([query, query])
+    assert first == second
+    assert found(first) == expected(query)
