@@ -17,6 +17,8 @@ CLOSE_SECONDS = 10.0
 class WebSocket(web.WebSocketResponse[bool]):
     """`before_close` is called once, before the close frame: the last moment to write anything."""
 
+    __slots__ = ("_transport", "before_close")
+
     def __init__(self, transport: asyncio.Transport, **settings: Any) -> None:
         super().__init__(**settings)
         self._transport = transport

@@ -195,7 +195,8 @@ def answer(service: Service, sent: Sent) -> tuple[int, http.client.HTTPResponse,
     with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
         try:
             connection.sendall(sent.data)
-            connection.shutdown(socket.SHUT_WR)
+            if not sent.is_whole:  # or both sides would wait for more
+                connection.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # it was refused before it was all sent: the answer may be there
         reply = http.client.HTTPResponse(connection, method=sent.method.decode("latin-1"))
@@ -222,8 +223,8 @@ async def test_no_request_is_answered_with_a_fault(target: System, name: str) ->
             judge(sent, *answered)
 
     send()
-    assert statuses[200] > 20
-    assert statuses.keys() >= {400, 401, 404, 405, 422}
+    assert statuses[200] > 20, statuses
+    assert statuses.keys() >= {400, 401, 404, 405, 422}, statuses
     assert statuses[0] < REQUESTS / 3, statuses
     assert faults(service.log) == []
     assert service.is_ready()

@@ -86,9 +86,9 @@ class Device:
 
     async def settle(self, url: str) -> None:
         """Once more, to send what is left and to hear what was missed."""
-        socket = None
-        while socket is None:
-            socket = await self._connect(url)
+        socket = await self._connect(url)
+        if socket is None:
+            return
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await socket.answered.wait()
@@ -98,9 +98,9 @@ class Device:
 
     async def catch_up(self, url: str) -> None:
         """When nobody writes any more: everything up to the head."""
-        socket = None
-        while socket is None:
-            socket = await self._connect(url)
+        socket = await self._connect(url)
+        if socket is None:
+            return
         await socket.leave(vanish=False)
         if self.cursor != self.head or self.beyond:
             self.tally.fault(f"has {self.cursor} of {self.head}, and {len(self.beyond)} beyond")
@@ -127,7 +127,7 @@ class Device:
                     extra_headers=self.person.headers,
                 )
                 await socket.ready.wait()
-        except (OSError, TimeoutError, Exception) as error:  # picows raises its own kinds
+        except Exception as error:  # whatever it is: nobody may be refused
             self.tally.refused += 1
             self.tally.fault(f"could not connect: {type(error).__name__} {error}")
             return None
@@ -197,8 +197,12 @@ class _Socket(WSListener):
             self._transport.disconnect(graceful=False)
         else:
             self._transport.send_close(WSCloseCode.OK)
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            await self.gone.wait()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self.gone.wait()
+        except TimeoutError:
+            self._device.tally.fault("a close frame was not answered")
+            self._transport.disconnect(graceful=False)
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport

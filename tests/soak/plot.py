@@ -11,7 +11,7 @@ from tests.soak.measure import Sample
 WIDTH, HEIGHT = 760, 150
 LEFT, TOP, GAP = 70, 40, 60
 COLOURS = ("#0b6e99", "#c4472c", "#5b8c2a", "#8a5aa8")
-POINTS = 240
+POINTS = 200
 """Of a line; more samples than that are averaged."""
 
 Value = Callable[[Sample], float]
@@ -36,7 +36,7 @@ def svg(samples: Sequence[Sample], title: str) -> str:
     ]
     height = TOP + len(panels) * (HEIGHT + GAP)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 20} {height}"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 40} {height}"'
         ' font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="#fff"/>',
         f'<text x="{LEFT}" y="22" font-size="15">{escape(title)}</text>',
     ]
@@ -78,7 +78,7 @@ def _panel(panel: Panel, samples: Sequence[Sample], top: int) -> Iterator[str]:
 
 
 def _thinned(line: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    size = max(1, len(line) // POINTS)
+    size = max(1, -(-len(line) // POINTS))
     groups = [line[start : start + size] for start in range(0, len(line), size)]
     return [
         (sum(x for x, _ in group) / len(group), sum(y for _, y in group) / len(group))

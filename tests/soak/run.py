@@ -144,6 +144,8 @@ class Soak:
                 )
         if result.tally.acked != result.tally.sent:
             failures.append(f"{result.tally.sent - result.tally.acked} were not acknowledged")
+        if result.tally.lost_connections:
+            failures.append(f"{result.tally.lost_connections} connections were lost")
         del failures[20:]
 
 
