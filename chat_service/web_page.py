@@ -66,14 +66,16 @@ def add_page(app: web.Application, auth_url: str, built: Path = BUILT) -> None:
     config = msgspec.json.encode(_Config(auth_url))
     files = {path.name: _read(path) for path in built.glob("assets/*")}
     index, icon = built / "index.html", built / "icon.svg"
-    page = index.read_bytes() if index.exists() else _NOT_BUILT
+    page = index.read_bytes() if index.exists() else None
     drawing = icon.read_bytes() if icon.exists() else b""
 
     async def show(request: web.Request) -> web.Response:
+        if page is None:
+            return web.Response(
+                status=404, body=_NOT_BUILT, content_type="text/html", headers=headers
+            )
         response = stored(request, page, "text/html")
         response.headers.update(headers)
-        if page is _NOT_BUILT:
-            response.set_status(404)
         return response
 
     async def tell_config(request: web.Request) -> web.Response:

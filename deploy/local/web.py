@@ -72,7 +72,7 @@ def node_for_tests(directory: Path) -> Node:
 
 
 def npm(node: Node, arguments: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
-    """npm in the page's folder, its output in ours."""
+    """npm in the page's folder, its output in ours. Raises TimeoutExpired."""
     programs, command = node
     path = f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"
     return subprocess.run(
@@ -88,7 +88,12 @@ def npm(node: Node, arguments: Sequence[str]) -> subprocess.CompletedProcess[byt
 
 
 def _run(node: Node, arguments: Sequence[str], log: Path) -> None:
-    done = npm(node, arguments)
+    try:
+        done = npm(node, arguments)
+    except subprocess.TimeoutExpired as late:
+        raise ServerError(
+            f"The page was not built within {BUILD_SECONDS} s (npm {arguments[0]}, log: {log})."
+        ) from late
     with log.open("ab") as output:
         output.write(done.stdout)
     if done.returncode:

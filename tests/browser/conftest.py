@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from deploy.local import web
 from deploy.local.mongodb import MongoServer
 from deploy.local.ports import free_port
 from deploy.local.rabbitmq import RabbitServer
 from tests.browser.balancer import Balancer
-from tests.browser.person import Person, session, sign_up
+from tests.browser.person import PATIENCE_MS, Person, session, sign_up
+from tests.browser.writing import Write, writer
 from tests.cluster.system import System
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,6 +40,7 @@ FLAGS = (
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium on PATH; on Debian: apt-get install chromium")
+    expect.set_options(timeout=PATIENCE_MS)
     flags = [*FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
@@ -128,7 +130,7 @@ def people(browser: Browser, system: System, addresses: list[str]) -> Iterator[N
     yield make
     problems = [problem for one in made for problem in one.problems]
     for one in made:
-        one.context.close()
+        one.close()
     assert not problems
 
 
@@ -144,3 +146,8 @@ def lasting_person(browser: Browser, system: System, addresses: list[str]) -> It
     """People for all tests of a file."""
     with people(browser, system, addresses) as make:
         yield make
+
+
+@pytest.fixture
+def write(system: System) -> Write:
+    return writer(system)

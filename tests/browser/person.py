@@ -4,11 +4,23 @@ import json
 import re
 import time
 import urllib.request
+import uuid
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    expect,
+)
 
+PATIENCE_MS = 30_000
+"""Long enough for a machine that is busy with other things."""
 PASSWORD = "correct horse battery"
 CUT_OFF = ("ERR_INTERNET_DISCONNECTED", "ERR_CONNECTION", "ERR_EMPTY_RESPONSE", "WebSocket")
 """What Chromium writes on the console, by itself, when a connection ends."""
@@ -36,6 +48,7 @@ def session(auth_url: str, email: str) -> dict[str, Any]:
     grant = log_in(auth_url, email)
     now = round(time.time() * 1000)
     return {
+        "login": uuid.uuid4().hex,
         "employee": grant["employee"],
         "refreshToken": grant["refresh_token"],
         "accessToken": grant["access_token"],
@@ -57,8 +70,21 @@ KEEP = """session => new Promise((kept, failed) => {
 })"""
 
 
+STAND_STILL = """() => new Promise((still) => {
+  const log = document.querySelector('[role=log]');
+  let before = '', frames = 0;
+  const look = () => {
+    const now = `${log.scrollTop} ${log.scrollHeight} ${log.dataset.count}`;
+    frames = now === before ? frames + 1 : 0;
+    before = now;
+    if (frames >= 8) still(); else requestAnimationFrame(look);
+  };
+  look();
+})"""
+
+
 class Person:
-    """One browser context with one page, unless a test opens more."""
+    """One browser context with one page, unless a test opens more; none where it needs none."""
 
     def __init__(
         self,
@@ -78,9 +104,22 @@ class Person:
         self._allowed = tuple(allowed)
         self._tolerated: list[str] = []
         size = {"width": 1280, "height": 800}
-        self.context = browser.new_context(**{"viewport": size, "locale": "en-GB", **context})
-        self.context.set_default_timeout(10_000)
-        self.page = self.new_page()
+        self._options = {"viewport": size, "locale": "en-GB", **context}
+        self._browser = browser
+
+    @cached_property
+    def context(self) -> BrowserContext:
+        context = self._browser.new_context(**self._options)
+        context.set_default_timeout(PATIENCE_MS)
+        return context
+
+    @cached_property
+    def page(self) -> Page:
+        return self.new_page()
+
+    def close(self) -> None:
+        if "context" in self.__dict__:  # somebody may have no browser in a test
+            self.context.close()
 
     def tolerates(self, text: str) -> None:
         """What has this in it may be on the console: Chromium writes every refusal there."""
@@ -125,6 +164,17 @@ class Person:
     def sees_delivery(self, text: str, delivery: str) -> None:
         mark = self.message(text).locator(".delivery")
         expect(mark).to_have_attribute("data-delivery", delivery)
+
+    def stands_still(self) -> None:
+        """Returns when the messages have not moved for a few frames."""
+        self.page.evaluate(STAND_STILL)
+
+    def waits_for(self, condition: str) -> None:
+        """Until this holds in the page, whose policy lets Playwright's own way not evaluate it."""
+        self.page.evaluate(f"""() => new Promise((held) => {{
+          const look = () => {{ if ({condition}) held(); else setTimeout(look, 20); }};
+          look();
+        }})""")
 
     def texts(self, page: Page | None = None) -> list[str]:
         return (page or self.page).locator(".bubble-text").all_inner_texts()

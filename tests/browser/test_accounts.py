@@ -32,7 +32,7 @@ def test_somebody_new_signs_up_finds_a_colleague_and_writes(
     ann.say("Hello Bob, I am new here")
     expect(bob.entry(ann)).to_contain_text("Hello Bob, I am new here")
     assert ann.problems == []
-    ann.context.close()
+    ann.close()
 
 
 def test_wrong_password_is_told_in_words(person: NewPerson) -> None:
@@ -62,15 +62,16 @@ def test_a_session_survives_a_reload_and_is_shared_by_tabs(person: NewPerson) ->
     used: list[str] = []
 
     def note(request: Request) -> None:
-        if request.method == "POST" and request.url.endswith("/token/refresh"):
+        if _is_refresh(request):
             used.append(json.loads(request.post_data or "")["refresh_token"])
 
     ann.context.on("request", note)
-    ann.page.wait_for_timeout(5_000)
-    assert len(used) == len(set(used)) > 0, "a refresh token was used twice"
+    with ann.context.expect_event("request", _is_refresh):
+        pass
     ann.say("From the first tab")
     ann.sees("From the first tab", second)
-    ann.sees("From the first tab")
+    ann.sees_delivery("From the first tab", "received")
+    assert len(used) == len(set(used)) > 0, "a refresh token was used twice"
 
 
 def test_logging_out_of_one_tab_is_logging_out(person: NewPerson) -> None:
@@ -95,14 +96,40 @@ def test_a_session_is_ended_from_another_device_and_says_so(
     phone.tolerates("401")  # it may ask something before it hears of its end
     phone.keep(session(system.auth.url, ann.email))
     phone.visit()
+    tab = phone.new_page()
+    tab.goto(phone.address)
+    expect(tab.get_by_role("heading", name="Messages", exact=True)).to_be_visible()
     ann.page.get_by_role("button", name="Your account").click()
     ann.page.get_by_role("button", name="Where you are logged in").click()
     dialog = ann.page.get_by_role("dialog")
     expect(dialog.get_by_role("listitem")).to_have_count(2)
     expect(dialog.get_by_text("this device")).to_have_count(1)
     dialog.get_by_role("button", name="End").click()
-    expect(phone.page.get_by_text("Your session was ended.")).to_be_visible()
-    expect(phone.page.get_by_role("button", name="Log in")).to_be_visible()
+    for page in (phone.page, tab):
+        expect(page.get_by_text("Your session was ended.")).to_be_visible()
+        expect(page.get_by_role("button", name="Log in")).to_be_visible()
     expect(dialog.get_by_role("listitem")).to_have_count(1)
     assert phone.problems == []
-    phone.context.close()
+    phone.close()
+
+
+def test_logging_out_everywhere_ends_every_session(
+    person: NewPerson, browser: Browser, system: System, addresses: list[str]
+) -> None:
+    ann = person("Ann Miller")
+    phone = Person(browser, addresses[1], ann.name, ann.email, (addresses[1], system.auth.url), {})
+    phone.tolerates("401")
+    phone.keep(session(system.auth.url, ann.email))
+    phone.visit()
+    ann.page.get_by_role("button", name="Your account").click()
+    ann.page.get_by_role("button", name="Where you are logged in").click()
+    ann.page.get_by_role("button", name="Log out everywhere").click()
+    expect(ann.page.get_by_role("heading", name="Welcome back")).to_be_visible()
+    expect(ann.page.get_by_text("Your session was ended.")).to_have_count(0)
+    expect(phone.page.get_by_text("Your session was ended.")).to_be_visible()
+    assert phone.problems == []
+    phone.close()
+
+
+def _is_refresh(request: Request) -> bool:
+    return request.method == "POST" and request.url.endswith("/token/refresh")

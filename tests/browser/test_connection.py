@@ -3,7 +3,11 @@
 from playwright.sync_api import WebSocketRoute, expect
 
 from tests.browser.conftest import NewPerson
+from tests.browser.writing import Write
 from tests.cluster.system import System
+
+MISSED = 600
+"""More than the entries of one conversation that a resume sends."""
 
 
 def test_what_is_written_offline_is_sent_once_and_in_order_when_online(person: NewPerson) -> None:
@@ -19,7 +23,7 @@ def test_what_is_written_offline_is_sent_once_and_in_order_when_online(person: N
         ann.sees_delivery(f"offline {number}", "waiting")
     expect(ann.page.get_by_test_id("connection")).to_contain_text("3 messages wait")
     bob.say("meanwhile")
-    bob.sees("meanwhile")
+    bob.sees_delivery("meanwhile", "sent")  # so that it is the first that is stored
     ann.context.set_offline(False)
     ann.sees("meanwhile")
     for number in range(3):
@@ -96,3 +100,54 @@ def test_an_instance_that_stops_sends_its_people_elsewhere(
         assert ann.texts() == bob.texts() == ["before", "from Bob", "from Ann"]
     finally:
         system.chats[0].start()
+
+
+def test_changes_made_offline_are_made_when_online(person: NewPerson) -> None:
+    ann, bob = person("Ann Miller"), person("Bob Okafor", address=1)
+    ann.may_be_cut_off = True
+    ann.open(bob)
+    bob.open(ann)
+    for text in ("to be changed", "to be deleted"):
+        ann.say(text)
+        ann.sees_delivery(text, "read")
+    ann.context.set_offline(True)
+    expect(ann.page.get_by_test_id("connection")).to_contain_text("offline")
+    ann.page.set_viewport_size({"width": 390, "height": 844})
+    expect(ann.page.get_by_text("You are offline.")).to_be_in_viewport()
+    ann.page.set_viewport_size({"width": 1280, "height": 800})
+    ann.message("to be changed").hover()
+    ann.message("to be changed").get_by_role("button", name="Edit this message").click()
+    ann.page.get_by_role("textbox", name="Change your message").fill("changed")
+    ann.page.keyboard.press("Enter")
+    ann.message("to be deleted").hover()
+    ann.message("to be deleted").get_by_role("button", name="Delete this message").click()
+    ann.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    ann.sees_delivery("changed", "waiting")
+    assert bob.texts() == ["to be changed", "to be deleted"]
+    ann.context.set_offline(False)
+    for one in (bob, ann):
+        expect(one.message("changed")).to_contain_text("edited")
+        one.sees("Message deleted")
+        assert one.texts() == ["changed", "Message deleted"]
+
+
+def test_who_missed_more_than_is_resumed_loads_it_and_has_no_gap(
+    person: NewPerson, write: Write
+) -> None:
+    ann, bob = person("Ann Miller", visits=False), person("Bob Okafor", address=1)
+    bob.may_be_cut_off = True
+    write(ann, bob, 3)
+    bob.open(ann)
+    expect(bob.page.get_by_role("article")).to_have_count(3)
+    bob.context.set_offline(True)
+    expect(bob.page.get_by_test_id("connection")).to_contain_text("offline")
+    write(ann, bob, MISSED)
+    bob.context.set_offline(False)
+    newest = bob.page.get_by_role("article").last
+    expect(newest).to_contain_text(f"message {MISSED - 1}")
+    bob.stands_still()
+    shown = [int(text.split()[1]) for text in bob.texts()]
+    assert shown == list(range(shown[0], MISSED))
+    write(ann, bob, 1)
+    expect(newest).to_contain_text("message 0")
+    expect(bob.page).to_have_title("Messages")

@@ -64,7 +64,7 @@ def talk(lasting_person: NewPerson, system: System) -> tuple[Person, Person]:
         first = text.splitlines()[0]
         ann.sees(first)
         bob.sees(first)
-    bob.page.keyboard.press("ArrowUp")
+    bob.page.get_by_role("textbox", name="Write to").press("ArrowUp")
     bob.page.get_by_role("textbox", name="Change your").fill("Shall we show it to all on Thursday?")
     bob.page.keyboard.press("Enter")
     expect(ann.message("Shall we show it to all")).to_contain_text("edited")
@@ -105,6 +105,9 @@ def test_it_fits_a_phone(person: NewPerson) -> None:
     expect(bob.page.get_by_role("button", name="Delete this message")).to_be_visible()
     bob.page.get_by_role("button", name="Back to the list").tap()
     expect(bob.entry(ann)).to_be_visible()
+    bob.entry(ann).tap()
+    bob.page.go_back()
+    expect(bob.entry(ann)).to_be_visible()
     assert bob.page.evaluate("document.documentElement.scrollWidth") == 390
 
 
@@ -112,6 +115,7 @@ def test_views_are_pictured(talk: tuple[Person, Person]) -> None:
     ann, bob = talk
     bob.open(ann)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    bob.page.get_by_role("textbox", name="Write to").focus()
     ann.page.get_by_role("textbox", name="Write to").press_sequentially("And")
     expect(bob.page.get_by_test_id("typing")).to_be_visible()
     scheme: Literal["light", "dark"]
@@ -119,7 +123,7 @@ def test_views_are_pictured(talk: tuple[Person, Person]) -> None:
         bob.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         for width, height in ((1280, 800), (390, 844)):
             bob.page.set_viewport_size({"width": width, "height": height})
-            bob.page.wait_for_timeout(100)
+            bob.stands_still()
             _picture(bob.page, f"conversation-{scheme}-{width}")
     bob.page.evaluate("location.hash = '#/'")
     expect(bob.entry(ann)).to_be_visible()
@@ -146,6 +150,7 @@ def test_everything_is_done_from_the_keyboard(talk: tuple[Person, Person]) -> No
     expect(bob.page.get_by_role("dialog")).to_be_visible()
     keyboard.press("Enter")
     expect(ann.message("Message deleted")).to_have_count(1)
+    expect(bob.page.get_by_role("textbox", name="Write to")).to_be_focused()
 
 
 def _picture(page: Page, name: str) -> None:

@@ -66,4 +66,5 @@ async def test_files_are_kept_for_ever_and_come_compressed(built: Path) -> None:
 async def test_without_a_build_the_page_says_how_to_make_one(tmp_path: Path) -> None:
     async with TestClient(served(tmp_path)) as client, client.get("/") as page:
         assert page.status == 404
+        assert "ETag" not in page.headers
         assert "make web" in await page.text()

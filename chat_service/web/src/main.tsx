@@ -1,3 +1,4 @@
+import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
 import { loadConfig } from "./config";
@@ -7,6 +8,7 @@ import { App } from "./ui/App";
 import { Fault } from "./ui/Fault";
 import "./style/base.css";
 import "./style/controls.css";
+import "./style/overlays.css";
 import "./style/sidebar.css";
 import "./style/conversation.css";
 import "./style/messages.css";
@@ -17,7 +19,11 @@ async function start(): Promise<void> {
   try {
     const config = await loadConfig();
     const session = await Session.open(new AuthApi(config.auth));
-    root.render(<App session={session} socket={config.socket} />);
+    root.render(
+      <StrictMode>
+        <App session={session} socket={config.socket} />
+      </StrictMode>,
+    );
   } catch {
     root.render(<Fault again={() => void start()} />);
   }

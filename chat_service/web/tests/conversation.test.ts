@@ -72,7 +72,25 @@ describe("pages", () => {
   });
 });
 
+describe("what could not be loaded", () => {
+  it("gets no live messages, which would hide the hole before them", () => {
+    const failed: Conversation = { ...newConversation(BOB), loaded: "failed" };
+    const after = apply(failed, message(9));
+    expect(after.messages).toEqual([]);
+    expect(after.unread).toBe(1);
+    expect(seqs(withPage(after, page([8, 9], 9, true), ANN, true))).toEqual([8, 9]);
+  });
+});
+
 describe("unread messages", () => {
+  it("are counted also where they come with a page, each once", () => {
+    const two = withPage(readUpTo(loaded([1]), 1), page([1, 2, 3], 3), ANN, true);
+    expect(two.unread).toBe(2);
+    expect(withPage(two, page([1, 2, 3], 3), ANN, true).unread).toBe(2);
+    expect(withPage(two, page([0], 3), ANN, false).unread).toBe(2);
+  });
+
+
   it("are the other's, after what was read", () => {
     const three = apply(loaded([1]), message(2), message(3), { ...message(4), sender: ANN });
     expect(three.unread).toBe(0); // one who writes has read
@@ -95,6 +113,12 @@ describe("rows", () => {
     const rows = rowsOf(loaded([1, 2]), [{ op: send, to: BOB, order: Date.parse("2026-01-02T12:00:00Z") }], ANN, 1);
     expect(rows.map(({ kind }) => kind)).toEqual(["day", "bubble", "new", "bubble", "day", "bubble"]);
     expect(rows.at(-1)).toMatchObject({ delivery: "waiting", own: true });
+  });
+
+  it("show once what another tab has sent, and this one has yet to hear of", () => {
+    const send = { type: "send", id: "m2", to: BOB, text: "text 2" } as const;
+    const rows = rowsOf(loaded([1, 2]), [{ op: send, to: BOB, order: 3 }], ANN, null);
+    expect(rows.filter(({ key }) => key === "m2")).toHaveLength(1);
   });
 
   it("show a change before it is confirmed", () => {

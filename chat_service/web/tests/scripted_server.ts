@@ -110,6 +110,7 @@ export function memory(): OutboxStorage & { items: Map<string, OutboxItem> } {
     all: async () => [...items.values()],
     put: async (item) => void items.set(item.op.id, item),
     remove: async (id) => void items.delete(id),
+    clear: async () => items.clear(),
   };
 }
 

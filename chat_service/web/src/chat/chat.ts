@@ -10,21 +10,13 @@ import { newId } from "../new_id";
 import type * as wire from "../protocol";
 import type { Session } from "../session/session";
 import { ChatApi } from "./chat_api";
-import {
-  type Conversation,
-  listed,
-  newConversation,
-  readUpTo,
-  withEntry,
-  withMarker,
-  withPage,
-} from "./conversation";
+import { type Conversation, listed, newConversation, readUpTo, withEntry, withMarker } from "./conversation";
+import { Histories } from "./histories";
 import { Presences } from "./presences";
 
-const PAGE = 60;
-const LONG_PAGE = 200;
 const MOST_PAGES = 10;
 const RETRY_MS = 3_000;
+const COUNT_MS = 1_000;
 /** A thousand events in a moment are shown as one. */
 const TELL_MS = 12;
 
@@ -43,6 +35,8 @@ export interface Snapshot {
 /** What somebody should be told, besides what is shown. */
 export interface News {
   arrived?(message: wire.Message): void;
+  /** Its text is gone. */
+  deleted?(message: string): void;
   failed?(what: string): void;
 }
 
@@ -54,8 +48,9 @@ export class Chat implements ChatListener {
   #listeners = new Set<() => void>();
   #telling: ReturnType<typeof setTimeout> | undefined;
   #stale: Set<string> | null = null;
-  /** Pages under way, and the entries that came meanwhile, by the other one's address. */
-  #loads = new Map<string, { page: Promise<boolean>; meanwhile: wire.LogEvent[] }>();
+  #uncounted = new Map<string, string>();
+  #counting: ReturnType<typeof setTimeout> | undefined;
+  #histories: Histories;
   #ids = new Map<string, string>();
   #snapshot: Snapshot = {
     connection: { name: "connecting" },
@@ -75,6 +70,10 @@ export class Chat implements ChatListener {
   ) {
     this.#api = new ChatApi(session, me);
     this.#presences = new Presences(this.#api, (change) => this.#set(change));
+    this.#histories = new Histories(this.#api, me, {
+      get: (other) => this.#conversation(other),
+      change: (other, change) => this.#change(other, change),
+    });
     this.client = new ChatClient(socket, session, storage, this);
   }
 
@@ -91,17 +90,18 @@ export class Chat implements ChatListener {
 
   async open(other: string): Promise<void> {
     const { loaded } = this.#conversation(other);
-    if (loaded === "nothing" || loaded === "failed") await this.#loadNewest(other);
+    if (loaded === "nothing" || loaded === "failed") await this.#histories.newest(other);
     this.#presences.ask([other]);
   }
 
-  /** More of the history; true where there was some. */
-  async loadOlder(other: string, limit = LONG_PAGE): Promise<boolean> {
-    const { messages, loaded } = this.#conversation(other);
-    const underWay = this.#loads.get(other);
-    if (underWay) return underWay.page;
-    if (loaded !== "some") return false;
-    return this.#load(other, limit, messages[0]?.seq);
+  /** More of the history; true where there was some. `again` where it could not be loaded before. */
+  loadOlder(other: string, again = false): Promise<boolean> {
+    return this.#histories.older(other, again);
+  }
+
+  /** Nobody looks at it any more. */
+  leave(other: string): void {
+    this.#histories.shorten(other);
   }
 
   send(to: string, text: string): void {
@@ -145,19 +145,17 @@ export class Chat implements ChatListener {
 
   entry(entry: wire.LogEvent): void {
     const other = this.#otherOf(entry.participants);
-    this.#ids.set(entry.conversation, other);
-    this.#loads.get(other)?.meanwhile.push(entry);
+    this.#histories.came(other, entry);
     this.#change(other, (known) => withEntry(known, entry, this.me));
     if (entry.sender === this.me) return;
     this.client.mark(entry.conversation, { received: entry.seq });
     if (entry.type === "message") {
       this.#presences.typing(other, false);
       this.news.arrived?.(entry);
-    }
+    } else if (entry.type === "deleted") this.news.deleted?.(entry.message);
   }
 
   stored({ op, to }: OutboxItem, at: { conversation: string; seq: number; timestamp: string }): void {
-    this.#ids.set(at.conversation, to);
     const { conversation, seq, timestamp } = at;
     const common = { conversation, seq, timestamp, id: op.id, sender: this.me };
     const participants: [string, string] = [this.me, to];
@@ -167,17 +165,21 @@ export class Chat implements ChatListener {
         : op.type === "edit"
           ? { ...common, participants, type: "edited", message: op.message, text: op.text }
           : { ...common, participants, type: "deleted", message: op.message };
-    this.#loads.get(to)?.meanwhile.push(entry);
+    this.#histories.came(to, entry);
     this.#change(to, (known) => withEntry(known, entry, this.me));
-    this.#presences.ask([to]);
+    if (seq === 1) this.#presences.ask([to]);
   }
 
   signal(event: wire.Marker | wire.TypingEvent | wire.PresenceEvent): void {
     if (event.type === "presence") return this.#presences.told(event);
     const other = this.#ids.get(event.conversation);
     if (!other) return;
-    if (event.type === "marker") this.#change(other, (known) => withMarker(known, event, this.me));
-    else if (event.sender === other) this.#presences.typing(other, event.active);
+    if (event.type === "typing") {
+      if (event.sender === other) this.#presences.typing(other, event.active);
+      return;
+    }
+    this.#change(other, (known) => withMarker(known, event, this.me));
+    if (event.employee === this.me && this.#isUncounted(other)) this.#recount(event.conversation, other);
   }
 
   stale(conversations: string[]): void {
@@ -188,6 +190,10 @@ export class Chat implements ChatListener {
 
   caughtUp(): void {
     if (this.#stale === null) this.#set({ list: "ready" });
+    for (const { other, loaded, older } of this.#snapshot.conversations.values()) {
+      if (loaded === "failed") void this.#histories.newest(other);
+      else if (older === "failed") void this.loadOlder(other, true);
+    }
     this.#presences.ask([...this.#snapshot.conversations.keys()]);
   }
 
@@ -211,63 +217,46 @@ export class Chat implements ChatListener {
       const left = [...this.#stale!].filter((id) => !found.has(id) && !this.#ids.has(id));
       this.#stale = null;
       this.#set({ list: "ready" });
-      if (left.length > 0 && found.size > 0) this.stale(left);
+      if (left.length > 0) this.#lookAgain(left);
     } catch {
-      this.#stale = new Set([...this.#stale!].filter((id) => !found.has(id)));
-      const left = [...this.#stale];
+      const left = [...this.#stale!].filter((id) => !found.has(id));
       this.#stale = null;
       if (this.#snapshot.list === "loading") this.#set({ list: "failed" });
-      setTimeout(() => this.client.online && this.stale(left), RETRY_MS);
+      this.#lookAgain(left);
     }
     this.#presences.ask([...this.#snapshot.conversations.keys()]);
+  }
+
+  /** Of what was read in part on another device, and is not here: how much is left? */
+  #recount(conversation: string, other: string): void {
+    this.#uncounted.set(conversation, other);
+    this.#counting ??= setTimeout(() => {
+      this.#counting = undefined;
+      const left = [...this.#uncounted].filter(([, one]) => this.#isUncounted(one));
+      this.#uncounted.clear();
+      if (this.client.online && left.length > 0) this.stale(left.map(([id]) => id));
+    }, COUNT_MS);
+  }
+
+  #isUncounted(other: string): boolean {
+    const { unread, loaded } = this.#conversation(other);
+    return unread > 0 && loaded === "nothing";
+  }
+
+  /** Later, as the list may be a moment behind; after a reconnect the resume names what is stale. */
+  #lookAgain(conversations: string[]): void {
+    setTimeout(() => this.client.online && this.stale(conversations), RETRY_MS);
   }
 
   async #listed(view: wire.ConversationView, found: Set<string>): Promise<void> {
     const other = this.#otherOf(view.participants);
     found.add(view.conversation);
     if (this.#ids.has(view.conversation) && !this.#stale!.has(view.conversation)) return;
-    this.#ids.set(view.conversation, other);
     const { loaded } = this.#conversation(other);
     this.#change(other, (known) => listed(view, this.me, known));
-    if (loaded === "some" || loaded === "all") await this.#loadNewest(other);
+    if (loaded !== "nothing") await this.#histories.newest(other);
     this.client.adopt(view.conversation, view.head);
     if (view.unread > 0) this.client.mark(view.conversation, { received: view.head });
-  }
-
-  async #loadNewest(other: string): Promise<boolean> {
-    await this.#loads.get(other)?.page;
-    const { unread } = this.#conversation(other);
-    this.#change(other, (known) => ({ ...known, loaded: "loading" }));
-    return this.#load(other, unread < PAGE / 2 ? PAGE : LONG_PAGE, undefined);
-  }
-
-  #load(other: string, limit: number, before: number | undefined): Promise<boolean> {
-    const meanwhile: wire.LogEvent[] = [];
-    const page = this.#loadPage(other, limit, before, meanwhile);
-    this.#loads.set(other, { page, meanwhile });
-    return page.finally(() => this.#loads.delete(other));
-  }
-
-  async #loadPage(
-    other: string,
-    limit: number,
-    before: number | undefined,
-    meanwhile: readonly wire.LogEvent[],
-  ): Promise<boolean> {
-    try {
-      const page = await this.#api.history(other, limit, before);
-      if (page.messages.length > 0) this.#ids.set(page.conversation, other);
-      this.#change(other, (known) =>
-        meanwhile.reduce(
-          (conversation, entry) => withEntry(conversation, entry, this.me),
-          withPage(known, page, this.me, before === undefined),
-        ),
-      );
-      return page.messages.length > 0;
-    } catch {
-      if (before === undefined) this.#change(other, (known) => ({ ...known, loaded: "failed" }));
-      return false;
-    }
   }
 
   #conversation(other: string): Conversation {
@@ -280,7 +269,9 @@ export class Chat implements ChatListener {
 
   #change(other: string, change: (known: Conversation) => Conversation): void {
     const conversations = new Map(this.#snapshot.conversations);
-    conversations.set(other, change(this.#conversation(other)));
+    const changed = change(this.#conversation(other));
+    conversations.set(other, changed);
+    if (changed.id !== null) this.#ids.set(changed.id, other);
     this.#set({ conversations });
   }
 

@@ -24,10 +24,14 @@ export interface Conversation {
   readonly theirs: Position;
   readonly messages: readonly wire.MessageView[];
   readonly loaded: Loaded;
+  /** The page before `messages`, where it is not just a matter of asking. */
+  readonly older: "loading" | "failed" | null;
   /** Milliseconds; the list is sorted by it. */
   readonly changedAt: number;
 }
 
+/** Where a message may be added without leaving a hole, or a page is under way that fills it. */
+const GROWING: readonly Loaded[] = ["loading", "some", "all"];
 const NOWHERE: Position = { received: 0, read: 0 };
 
 export function newConversation(other: string): Conversation {
@@ -41,6 +45,7 @@ export function newConversation(other: string): Conversation {
     theirs: NOWHERE,
     messages: [],
     loaded: "nothing",
+    older: null,
     changedAt: 0,
   };
 }
@@ -77,6 +82,9 @@ export function withPage(
   const messages = [...page.messages, ...kept].sort((a, b) => a.seq - b.seq);
   const end = messages.at(-1);
   const last = end && end.seq >= (conversation.last?.seq ?? 0) ? end : conversation.last;
+  const mine = highest(conversation.mine, page.markers.find((marker) => marker.employee === me));
+  const counted = Math.max(mine.read, conversation.last?.seq ?? 0);
+  const uncounted = page.messages.filter((message) => isNews(message, counted, me)).length;
   return {
     ...conversation,
     id: page.messages.length > 0 ? page.conversation : conversation.id,
@@ -84,7 +92,9 @@ export function withPage(
     last,
     messages,
     loaded: page.has_more ? "some" : "all",
-    mine: highest(conversation.mine, page.markers.find((marker) => marker.employee === me)),
+    older: null,
+    unread: Math.min(MOST_UNREAD, conversation.unread + uncounted),
+    mine,
     theirs: highest(conversation.theirs, page.markers.find((marker) => marker.employee !== me)),
     changedAt: last ? Date.parse(last.timestamp) : conversation.changedAt,
   };
@@ -116,12 +126,12 @@ export function withMessage(
   const { messages, last, mine, theirs } = conversation;
   const position = { received: message.seq, read: message.seq };
   const own = message.sender === me;
-  const counts = !own && !message.deleted && message.seq > Math.max(mine.read, last?.seq ?? 0);
+  const counts = isNews(message, Math.max(mine.read, last?.seq ?? 0), me);
   return {
     ...conversation,
     head: Math.max(conversation.head, message.seq),
     last: !last || message.seq >= last.seq ? message : last,
-    messages: conversation.loaded === "nothing" ? messages : inserted(messages, message),
+    messages: GROWING.includes(conversation.loaded) ? inserted(messages, message) : messages,
     unread: own ? 0 : Math.min(MOST_UNREAD, conversation.unread + (counts ? 1 : 0)),
     mine: own ? highest(mine, position) : mine,
     theirs: own ? theirs : highest(theirs, position),
@@ -148,14 +158,18 @@ export function readUpTo(conversation: Conversation, seq: number): Conversation 
   return { ...conversation, mine, unread };
 }
 
+/** Somebody else's words beyond `counted`. */
+function isNews(message: wire.MessageView, counted: number, me: string): boolean {
+  return message.sender !== me && !message.deleted && message.seq > counted;
+}
+
 function withoutText(conversation: Conversation, id: string, me: string): Conversation {
   const { messages, last, mine, unread } = conversation;
   const message = messages.find((one) => one.id === id) ?? (last?.id === id ? last : undefined);
-  const counted =
-    message && !message.deleted && message.sender !== me && message.seq > mine.read && unread > 0;
+  const counted = message !== undefined && isNews(message, mine.read, me);
   return {
     ...patched(conversation, id, { deleted: true, text: undefined }),
-    unread: counted ? unread - 1 : unread,
+    unread: counted ? Math.max(0, unread - 1) : unread,
   };
 }
 

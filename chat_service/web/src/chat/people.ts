@@ -16,8 +16,9 @@ export interface Person {
 }
 
 export class People {
-  version = 0;
   #known: Known = remembered();
+  /** As they are shown: the same object as long as nothing changed. */
+  #shown = new Map<string, Person>();
   #wanted: string[] = [];
   #asked = new Set<string>();
   #running = 0;
@@ -34,21 +35,30 @@ export class People {
   get(email: string): Person {
     const known = this.#known[email];
     if (!known || known.at < Date.now() - DAY_MS) this.#want(email);
-    return { email, name: known?.name ?? guess(email), department: known?.department ?? null };
+    const shown = this.#shown.get(email);
+    if (shown) return shown;
+    const person = { email, name: known?.name ?? guess(email), department: known?.department ?? null };
+    this.#shown.set(email, person);
+    return person;
   }
 
   learn(employees: readonly Employee[]): void {
     if (employees.length === 0) return;
     for (const { email, name, department } of employees) {
       this.#known[email] = { name, department, at: Date.now() };
+      const { name: before, department: formerly } = this.#shown.get(email) ?? {};
+      if (before !== name || formerly !== department) this.#shown.delete(email);
     }
-    this.version++;
-    localStorage.setItem(KEY, JSON.stringify(this.#known));
+    remember(this.#known);
     for (const listener of this.#listeners) listener();
   }
 
   static forget(): void {
-    localStorage.removeItem(KEY);
+    try {
+      localStorage.removeItem(KEY);
+    } catch {
+      // refused: nothing was kept either
+    }
   }
 
   #want(email: string): void {
@@ -81,5 +91,13 @@ function remembered(): Known {
     return JSON.parse(localStorage.getItem(KEY) ?? "{}") as Known;
   } catch {
     return {};
+  }
+}
+
+function remember(known: Known): void {
+  try {
+    localStorage.setItem(KEY, JSON.stringify(known));
+  } catch {
+    // refused or full: they are asked for again
   }
 }

@@ -4,7 +4,7 @@ import type * as wire from "../protocol";
 import type { ChatApi } from "./chat_api";
 
 const TYPING_MS = 6_000;
-const MOST_ASKED = 200;
+const MOST_ASKED = 100; // their addresses have to fit into a URL that any proxy takes
 
 interface Shown {
   presence?: ReadonlyMap<string, wire.Presence>;

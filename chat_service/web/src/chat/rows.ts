@@ -43,9 +43,13 @@ export function rowsOf(
   const changes = new Map(
     items.flatMap(({ op }) => (op.type === "send" ? [] : [[op.message, op] as const])),
   );
+  const here = new Set(items.length > 0 ? conversation.messages.map(({ id }) => id) : []);
   const bubbles = [
     ...conversation.messages.map((message) => stored(message, conversation, changes, me)),
-    ...items.flatMap((item) => (item.op.type === "send" ? [unsent(item, item.op, me)] : [])),
+    ...items.flatMap(({ op, ...item }) => {
+      // Another tab may have sent it, and this one not heard its own answer yet.
+      return op.type === "send" && !here.has(op.id) ? [unsent(item, op, me)] : [];
+    }),
   ];
   const rows: Row[] = [];
   bubbles.forEach((bubble, index) => {
@@ -90,7 +94,7 @@ function changed(message: wire.MessageView, change: OutboxItem["op"] | undefined
   return message;
 }
 
-function unsent(item: OutboxItem, op: wire.Send, me: string): Bubble {
+function unsent(item: Omit<OutboxItem, "op">, op: wire.Send, me: string): Bubble {
   const message: wire.MessageView = {
     id: op.id,
     seq: Number.MAX_SAFE_INTEGER,
@@ -106,8 +110,18 @@ function unsent(item: OutboxItem, op: wire.Send, me: string): Bubble {
   };
 }
 
-function plain(message: wire.MessageView): Bubble {
+const times = new WeakMap<wire.MessageView, Date>();
+
+function timeOf(message: wire.MessageView): Date {
+  const known = times.get(message);
+  if (known) return known;
   const at = new Date(message.timestamp);
+  times.set(message, at);
+  return at;
+}
+
+function plain(message: wire.MessageView): Bubble {
+  const at = timeOf(message);
   const key = message.id;
   return { kind: "bubble", key, message, own: false, at, changing: false, first: true, last: true };
 }
@@ -121,5 +135,7 @@ function together(a: Bubble, b: Bubble): boolean {
 }
 
 function sameDay(a: Date, b: Date): boolean {
-  return a.toDateString() === b.toDateString();
+  return (
+    a.getDate() === b.getDate() && a.getMonth() === b.getMonth() && a.getFullYear() === b.getFullYear()
+  );
 }

@@ -10,6 +10,7 @@ import { Outbox, type OutboxItem, type OutboxStorage } from "./outbox";
 const ACK_MS = 30_000;
 const GAP_MS = 500;
 const MARK_MS = 250;
+const RESUME_MS = 1_000;
 
 export interface ChatListener {
   connection(state: ConnectionState): void;
@@ -34,6 +35,8 @@ export class ChatClient {
   #resuming: { id: string; answered: (answer: wire.Resumed | wire.Error) => void } | null = null;
   #marks = new Map<string, { received: number; read: number }>();
   #unmarked = new Set<string>();
+  #again = false;
+  #stopped = false;
   #timers: Partial<Record<"gap" | "mark" | "ack", number>> = {};
 
   constructor(
@@ -51,8 +54,9 @@ export class ChatClient {
   }
 
   async start(): Promise<void> {
+    this.#stopped = false;
     await this.outbox.load();
-    this.#connection.start();
+    if (!this.#stopped) this.#connection.start();
   }
 
   get online(): boolean {
@@ -60,6 +64,7 @@ export class ChatClient {
   }
 
   stop(why?: StopReason): void {
+    this.#stopped = true;
     this.#connection.stop(why);
   }
 
@@ -109,6 +114,7 @@ export class ChatClient {
       for (const timer of Object.values(this.#timers)) clearTimeout(timer);
       this.#timers = {};
       this.#resuming = null;
+      this.#again = false;
       this.outbox.interrupted();
     }
     this.listener.connection(state);
@@ -130,10 +136,11 @@ export class ChatClient {
       case "edited":
       case "deleted": {
         const { entries, lacks } = this.#cursors.offer(event);
-        this.outbox.settle(event.id);
+        const own = this.outbox.settle(event.id);
         for (const entry of entries) this.listener.entry(entry);
         if (lacks) this.#lacks(lacks, event.conversation);
-        return this.#pump();
+        if (own) this.#answered();
+        return;
       }
       case "ack":
         return this.#acked(event);
@@ -160,19 +167,25 @@ export class ChatClient {
     const item = this.outbox.settle(id);
     if (item) this.listener.stored(item, { conversation, seq, timestamp });
     if (lacks) this.#lacks(lacks, conversation);
-    this.#pump();
+    this.#answered();
   }
 
   #refused({ id, code, detail, retry_after_ms }: wire.Error): void {
     if (!this.outbox.find(id)) return;
     if (retry_after_ms === undefined) {
       this.outbox.refuse(id!, { code, detail });
-      return this.#pump();
+      return this.#answered();
     }
     this.#after(retry_after_ms, () => {
       this.outbox.postpone(id!);
-      this.#pump();
+      this.#answered();
     });
+  }
+
+  #answered(): void {
+    clearTimeout(this.#timers.ack);
+    delete this.#timers.ack;
+    this.#pump();
   }
 
   #pump(): void {
@@ -182,9 +195,8 @@ export class ChatClient {
       if (bytes <= this.#limits.frame_bytes) this.#connection.send(op);
       else this.outbox.refuse(op.id, { code: "body_too_large", detail: "It is too long." });
     }
-    clearTimeout(this.#timers.ack);
     if (this.outbox.items.some((item) => !item.refusal)) {
-      this.#timers.ack = this.#after(ACK_MS, () => this.#connection.drop());
+      this.#timers.ack ??= this.#after(ACK_MS, () => this.#connection.drop());
     }
   }
 
@@ -198,7 +210,10 @@ export class ChatClient {
   }
 
   async #resume(): Promise<void> {
-    if (this.#resuming) return;
+    if (this.#resuming) {
+      this.#again = true; // what it answers may be older than what one heard of
+      return;
+    }
     const stale = new Set<string>();
     for (const cursors of this.#cursors.chunks(this.#limits!.resume_conversations)) {
       const answer = await this.#ask(cursors);
@@ -211,6 +226,9 @@ export class ChatClient {
     for (const id of stale) this.#cursors.forget(id);
     if (stale.size > 0) this.listener.stale([...stale]);
     this.listener.caughtUp();
+    if (!this.#again) return;
+    this.#again = false;
+    void this.#resume();
   }
 
   #ask(cursors: Record<string, number>): Promise<wire.Resumed | wire.Error> {
@@ -228,12 +246,8 @@ export class ChatClient {
   }
 
   #cannotResume({ retry_after_ms }: wire.Error): void {
-    if (retry_after_ms !== undefined) {
-      this.#after(retry_after_ms, () => void this.#resume());
-      return;
-    }
-    this.#cursors.clear(); // it knows nothing of them, so neither should we
-    this.listener.stale([]);
+    if (retry_after_ms === undefined) this.#cursors.clear(); // it knows nothing of them, nor do we
+    this.#after(retry_after_ms ?? RESUME_MS, () => this.online && void this.#resume());
   }
 
   #tellMarks(): void {

@@ -20,6 +20,7 @@ export interface OutboxStorage {
   all(): Promise<OutboxItem[]>;
   put(item: OutboxItem): Promise<void>;
   remove(id: string): Promise<void>;
+  clear(): Promise<void>;
 }
 
 export class Outbox {
@@ -104,6 +105,14 @@ export class Outbox {
     this.#settled.add(id);
     this.#replace(this.#items.filter((other) => other !== item));
     void this.storage.remove(id);
+  }
+
+  /** Nothing of it is sent any more, nor what other tabs have left. */
+  async clear(): Promise<void> {
+    for (const { op } of this.#items) this.#settled.add(op.id);
+    this.#underWay.clear();
+    this.#replace([]);
+    await this.storage.clear();
   }
 
   /** The connection is gone: nobody knows what arrived, so all of it is sent again. */

@@ -1,18 +1,24 @@
 // The outbox in IndexedDB, one database for each account; in memory where a browser refuses it.
 
-import { createStore, del, set, values } from "idb-keyval";
+import { clear, createStore, del, set, values } from "idb-keyval";
 
 import type { OutboxItem, OutboxStorage } from "./outbox";
 
 export function browserStorage(employee: string): OutboxStorage {
   const store = createStore(`outbox ${employee}`, "items");
   return {
-    all: () => values<OutboxItem>(store).catch(() => []),
-    put: (item) => set(item.op.id, item, store).catch(told),
-    remove: (id) => del(id, store).catch(told),
+    all: async () => (await tried(() => values<OutboxItem>(store))) ?? [],
+    put: (item) => tried(() => set(item.op.id, item, store)),
+    remove: (id) => tried(() => del(id, store)),
+    clear: () => tried(() => clear(store)),
   };
 }
 
-function told(error: unknown): void {
-  console.warn("The outbox could not be written: a reload would lose what is not sent.", error);
+async function tried<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    console.warn("The outbox is not kept: a reload loses what is not sent.", error);
+    return undefined;
+  }
 }

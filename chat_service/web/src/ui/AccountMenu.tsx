@@ -1,6 +1,5 @@
 import { useId, useRef, useState } from "react";
 
-import { People } from "../chat/people";
 import { Avatar } from "./Avatar";
 import { Confirm } from "./Confirm";
 import { useDesk, useSnapshot } from "./desk";
@@ -10,20 +9,14 @@ import { Sessions } from "./Sessions";
 
 /** Who one is, and what concerns the account. */
 export function AccountMenu() {
-  const { chat, employee, session, tell } = useDesk();
+  const { employee, leave, tell } = useDesk();
   const { outbox } = useSnapshot();
   const id = useId();
   const menu = useRef<HTMLDivElement>(null);
   const [shown, setShown] = useState<"sessions" | "leaving" | null>(null);
   const [askable, setAskable] = useState(Notifier.askable);
 
-  function leave(): void {
-    outbox.forEach(({ op }) => chat.client.outbox.discard(op.id));
-    chat.client.stop();
-    People.forget();
-    void session.logOut();
-  }
-
+  const logOut = () => (outbox.length > 0 ? setShown("leaving") : leave());
   const pick = (action: () => void) => () => {
     menu.current?.hidePopover();
     action();
@@ -55,12 +48,12 @@ export function AccountMenu() {
         </button>
         <button
           className="menu-item"
-          onClick={pick(() => (outbox.length > 0 ? setShown("leaving") : leave()))}
+          onClick={pick(logOut)}
         >
           <Leave /> Log out
         </button>
       </div>
-      {shown === "sessions" && <Sessions close={() => setShown(null)} />}
+      {shown === "sessions" && <Sessions close={() => setShown(null)} logOut={logOut} />}
       {shown === "leaving" && (
         <Confirm
           title="Log out now?"

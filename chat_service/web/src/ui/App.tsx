@@ -6,7 +6,8 @@ import { Workspace } from "./Workspace";
 
 /** Whoever is logged in sees their chats; anybody else is asked who they are. */
 export function App({ session, socket }: { session: Session; socket: string }) {
-  const employee = useSyncExternalStore(session.subscribe, () => session.employee);
+  const login = useSyncExternalStore(session.subscribe, () => session.login);
+  const { employee } = session;
   if (!employee) return <LogIn session={session} />;
-  return <Workspace key={employee.id} session={session} socket={socket} employee={employee} />;
+  return <Workspace key={login} session={session} socket={socket} employee={employee} />;
 }

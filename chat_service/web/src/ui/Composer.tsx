@@ -1,4 +1,5 @@
-import { type FormEvent, type KeyboardEvent, type Ref, useEffect, useImperativeHandle, useLayoutEffect, useRef, useState } from "react";
+import { useEffect, useImperativeHandle, useLayoutEffect, useRef, useState } from "react";
+import type { FormEvent, KeyboardEvent, Ref } from "react";
 
 import type { Bubble } from "../chat/rows";
 import { useDesk, usePerson, useSnapshot } from "./desk";
@@ -36,7 +37,7 @@ export function Composer({ ref, other, editing, cancelEditing, editLast, say }: 
   useEffect(() => {
     if (matchMedia("(hover: hover)").matches) area.current?.focus();
   }, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     setText(editing ? (editing.message.text ?? "") : (drafts.get(other) ?? ""));
   }, [editing, other, drafts]);
   useLayoutEffect(() => {
@@ -64,7 +65,7 @@ export function Composer({ ref, other, editing, cancelEditing, editLast, say }: 
   }
 
   function press(event: KeyboardEvent): void {
-    if (event.nativeEvent.isComposing) return;
+    if (event.nativeEvent.isComposing || event.keyCode === 229) return; // Safari tells by the code
     if (event.key === "Enter" && !event.shiftKey) return submit(event);
     if (event.key === "Escape" && editing) return cancelEditing();
     if (event.key === "ArrowUp" && text === "" && !editing) {
@@ -87,6 +88,7 @@ export function Composer({ ref, other, editing, cancelEditing, editLast, say }: 
         <textarea
           ref={area}
           rows={1}
+          dir="auto"
           value={text}
           placeholder={`Write to ${name}`}
           aria-label={editing ? "Change your message" : `Write to ${name}`}
@@ -98,11 +100,14 @@ export function Composer({ ref, other, editing, cancelEditing, editLast, say }: 
           onBlur={() => typing(false)}
         />
         {left < COUNT_FROM && (
-          <span className="counter" id="characters-left" data-over={left < 0} aria-live="polite">
+          <span className="counter" id="characters-left" data-over={left < 0}>
             {left}
             <span className="unseen"> characters left</span>
           </span>
         )}
+        <span className="unseen" role="status">
+          {left < 0 && "The message is too long."}
+        </span>
         <button className="send" aria-label={editing ? "Save the change" : "Send"} disabled={!sendable}>
           <SendArrow />
         </button>

@@ -1,17 +1,12 @@
-import { useEffect, useState } from "react";
-
+import { useAway } from "./away";
 import { useDesk, useSnapshot } from "./desk";
-
-const PATIENCE_MS = 1_500;
 
 /** Says when the connection is not there, unless it is back at once. */
 export function ConnectionBanner() {
   const { chat } = useDesk();
   const { connection, outbox } = useSnapshot();
-  const away = connection.name !== "online";
-  const late = useLate(away);
   const waiting = outbox.filter((item) => !item.refusal).length;
-  const shown = away && (late || connection.name === "stopped");
+  const shown = useAway();
   return (
     <div className="banner" role="status" data-shown={shown} data-testid="connection">
       {shown && (
@@ -40,14 +35,4 @@ const STOPPED = {
 
 function offline(): string {
   return navigator.onLine ? "Connecting…" : "You are offline.";
-}
-
-function useLate(away: boolean): boolean {
-  const [late, setLate] = useState(false);
-  useEffect(() => {
-    if (!away) return setLate(false);
-    const timer = setTimeout(() => setLate(true), PATIENCE_MS);
-    return () => clearTimeout(timer);
-  }, [away]);
-  return late;
 }

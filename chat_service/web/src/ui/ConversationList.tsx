@@ -1,9 +1,12 @@
-import { type KeyboardEvent, memo, useMemo } from "react";
+import { memo, useMemo } from "react";
 
 import type { Conversation } from "../chat/conversation";
 import { deliveryOf } from "../chat/rows";
 import type { OutboxItem } from "../client/outbox";
 import { Avatar } from "./Avatar";
+import { useAway } from "./away";
+import { byArrows } from "./by_arrows";
+import { useToday } from "./clock";
 import { DeliveryMark } from "./DeliveryMark";
 import { useDesk, usePerson, useSnapshot } from "./desk";
 import { placeOf } from "./place";
@@ -13,6 +16,7 @@ import { preciselyAt, shortly } from "./times";
 export function ConversationList({ current }: { current: string | null }) {
   const { chat } = useDesk();
   const { conversations, list, outbox, presence, typing } = useSnapshot();
+  const away = useAway();
   const unsent = useMemo(() => lastUnsent(outbox), [outbox]);
   const sorted = useMemo(() => {
     const changedAt = (one: Conversation) => Math.max(one.changedAt, unsent.get(one.other)?.order ?? 0);
@@ -31,9 +35,10 @@ export function ConversationList({ current }: { current: string | null }) {
     );
   if (sorted.length === 0)
     return (
-      <p className="hint">
-        No conversations yet. Find a colleague above by name or email, and say hello.
-      </p>
+      <div className="hint">
+        <h2>No conversations yet</h2>
+        <p>Find a colleague above, by name or email, and say hello.</p>
+      </div>
     );
   return (
     <nav className="list" aria-label="Conversations" onKeyDown={byArrows}>
@@ -43,8 +48,8 @@ export function ConversationList({ current }: { current: string | null }) {
             key={conversation.other}
             conversation={conversation}
             current={conversation.other === current}
-            online={presence.get(conversation.other)?.status === "online"}
-            typing={typing.has(conversation.other)}
+            online={!away && presence.get(conversation.other)?.status === "online"}
+            typing={!away && typing.has(conversation.other)}
             unsent={unsent.get(conversation.other)}
           />
         ))}
@@ -66,6 +71,7 @@ const ConversationEntry = memo(function ConversationEntry(props: EntryProps) {
   const { other, last, unread, theirs } = conversation;
   const { chat } = useDesk();
   const { name } = usePerson(other);
+  useToday();
   const at = new Date(Math.max(conversation.changedAt, unsent?.order ?? 0));
   const own = unsent !== undefined || last?.sender === chat.me;
   const text = unsent?.op.type === "send" ? unsent.op.text : last?.deleted ? "Message deleted" : last?.text;
@@ -80,7 +86,7 @@ const ConversationEntry = memo(function ConversationEntry(props: EntryProps) {
         <Avatar name={name} email={other} online={online} />
         <span className="entry-text">
           <span className="entry-top">
-            <span className="entry-name">{name}</span>
+            <span className="entry-name" dir="auto">{name}</span>
             {online && <span className="unseen">, online, </span>}
             <time className="entry-time" dateTime={at.toISOString()} title={preciselyAt(at)}>
               {shortly(at)}
@@ -96,7 +102,7 @@ const ConversationEntry = memo(function ConversationEntry(props: EntryProps) {
                     delivery={unsent ? (unsent.refusal ? "failed" : "waiting") : deliveryOf(last?.seq ?? 0, theirs)}
                   />
                 )}
-                {text}
+                <bdi>{text}</bdi>
               </span>
             )}
             {unread > 0 && (
@@ -130,14 +136,4 @@ function Placeholder() {
 
 function lastUnsent(outbox: readonly OutboxItem[]): Map<string, OutboxItem> {
   return new Map(outbox.filter(({ op }) => op.type === "send").map((item) => [item.to, item]));
-}
-
-/** Up and down go through the list; Tab leaves it. */
-function byArrows(event: KeyboardEvent<HTMLElement>): void {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (!step) return;
-  const entries = [...event.currentTarget.querySelectorAll<HTMLElement>(".entry")];
-  const next = entries[entries.indexOf(document.activeElement as HTMLElement) + step];
-  event.preventDefault();
-  (next ?? document.querySelector<HTMLElement>(".search input"))?.focus();
 }

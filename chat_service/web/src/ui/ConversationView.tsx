@@ -3,6 +3,8 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { type Conversation, newConversation } from "../chat/conversation";
 import { type Bubble, rowsOf } from "../chat/rows";
 import { Avatar } from "./Avatar";
+import { useAway } from "./away";
+import { useMinute } from "./clock";
 import { Composer, type ComposerHandle } from "./Composer";
 import { Confirm } from "./Confirm";
 import { useDesk, usePerson, useSnapshot } from "./desk";
@@ -26,6 +28,7 @@ export function ConversationView({ other, leave }: Props) {
   const [editing, setEditing] = useState<Bubble | null>(null);
   const [removing, setRemoving] = useState<Bubble | null>(null);
   const composer = useRef<ComposerHandle>(null);
+  const removed = useRef(false);
   const rows = useMemo(
     () => rowsOf(conversation, outbox, chat.me, news?.after ?? null, typing.has(other)),
     [conversation, outbox, chat, news, typing, other],
@@ -37,6 +40,13 @@ export function ConversationView({ other, leave }: Props) {
     const known = chat.snapshot.conversations.get(other);
     setNews((before) => (before === undefined ? newsOf(known) : before));
   }, [chat, other, list]);
+
+  useEffect(() => () => chat.leave(other), [chat, other]);
+  useEffect(() => {
+    if (removing || !removed.current) return;
+    removed.current = false;
+    composer.current?.focus(); // the button that asked for it is gone
+  }, [removing]);
 
   function say(text: string): void {
     if (editing) chat.edit(conversation, editing.message.id, text);
@@ -75,7 +85,10 @@ export function ConversationView({ other, leave }: Props) {
         <Confirm
           title="Delete this message?"
           action="Delete"
-          confirmed={() => chat.remove(conversation, removing.message.id)}
+          confirmed={() => {
+            chat.remove(conversation, removing.message.id);
+            removed.current = true;
+          }}
           close={() => setRemoving(null)}
         >
           Its text will be gone for both of you. That cannot be undone.
@@ -98,12 +111,14 @@ function Head({ other, leave }: Props) {
   const { presence, typing } = useSnapshot();
   const { name } = usePerson(other);
   const there = presence.get(other);
-  const online = there?.status === "online";
+  const away = useAway();
+  const online = !away && there?.status === "online";
+  useMinute();
   const state = typing.has(other)
     ? "typing…"
     : online
       ? "online"
-      : there?.last_seen
+      : !away && there?.last_seen
         ? `last seen ${ago(new Date(there.last_seen))}`
         : other;
   return (
@@ -113,7 +128,7 @@ function Head({ other, leave }: Props) {
       </button>
       <Avatar name={name} email={other} online={online} />
       <div>
-        <h2>{name}</h2>
+        <h2 dir="auto">{name}</h2>
         <p className="conversation-state" data-typing={typing.has(other)} title={other}>
           {state}
         </p>

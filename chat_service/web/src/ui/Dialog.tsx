@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useId, useRef } from "react";
+import { type ReactNode, useId, useLayoutEffect, useRef } from "react";
 
 import { Close } from "./icons";
 
@@ -12,7 +12,8 @@ interface Props {
 export function Dialog({ title, children, close }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  // Closed while it is still in the document: the focus then goes back to where it was.
+  useLayoutEffect(() => {
     const shown = dialog.current!;
     if (!shown.open) shown.showModal();
     shown.querySelector<HTMLElement>("[data-first]")?.focus();

@@ -24,9 +24,14 @@ export function Field({ label, hint, problem, minLength, required = true, ...inp
       />
       {problem && (
         <p className="problem" id={`${id}-problem`}>
-          {problem}
+          {sentence(problem)}
         </p>
       )}
     </div>
   );
+}
+
+/** The services say "it has 4 characters". */
+function sentence(problem: string): string {
+  return `${problem.charAt(0).toUpperCase()}${problem.slice(1)}${/[.!?]$/.test(problem) ? "" : "."}`;
 }

@@ -2,17 +2,17 @@ import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "react
 import { Virtualizer, type VirtualizerHandle } from "virtua";
 
 import type { Conversation } from "../chat/conversation";
-import type { Bubble, Row } from "../chat/rows";
+import type { Row } from "../chat/rows";
 import { useDesk, usePerson } from "./desk";
+import { EndFollower } from "./end_follower";
+import { HistoryRow, type RowProps } from "./HistoryRow";
 import { Down, Up } from "./icons";
-import { MessageBubble } from "./MessageBubble";
-import { dayName } from "./times";
 
 const NEAR_START_PX = 900;
-const NEAR_END_PX = 60;
-const GESTURE_MS = 1_000;
-/** As long as the list may take to measure its way to a place. */
-const JUMP_MS = 400;
+/** Above the first unread message: its separator stays in view. */
+const JUMP_OFFSET_PX = -72;
+
+const SCROLLING = ["ArrowUp", "PageUp", "Home", " ", "Tab"];
 
 /** What was unread when one looked: after which position, and how much. */
 export interface News {
@@ -20,62 +20,51 @@ export interface News {
   count: number;
 }
 
-interface Props {
+interface Props extends Pick<RowProps, "edit" | "remove"> {
   conversation: Conversation;
   rows: readonly Row[];
   /** Undefined until that is known. */
   news: News | null | undefined;
-  edit: (bubble: Bubble) => void;
-  remove: (bubble: Bubble) => void;
 }
 
 /** What was said. Only what is in view, and a little around it, is in the document. */
 export function History({ conversation, rows, news, edit, remove }: Props) {
   const { chat } = useDesk();
   const { name } = usePerson(conversation.other);
+  const { other, loaded, older, head, unread } = conversation;
   const scroller = useRef<HTMLDivElement>(null);
   const list = useRef<VirtualizerHandle>(null);
+  const [end] = useState(() => new EndFollower(() => scroller.current));
   const [atEnd, setAtEnd] = useState(true);
-  const stick = useRef(true);
-  const moved = useRef(0);
-  const jumped = useRef(0);
-  const wanted = useRef(false);
   const placed = useRef(false);
+  const wanted = useRef(false);
   const prepended = usePrepended(rows);
-  const { other, loaded, head, unread } = conversation;
-
-  // What is measured late moves the end; `onResize` then comes here again.
-  const toEnd = useCallback(() => {
-    const element = scroller.current!;
-    stick.current = true;
-    jumped.current = 0;
-    element.scrollTop = element.scrollHeight;
-  }, []);
-
-  const toRow = useCallback((index: number) => {
-    jumped.current = Date.now();
-    stick.current = false;
-    list.current?.scrollToIndex(index, { align: "start", offset: -72 });
-  }, []);
 
   const look = useCallback(() => {
     const element = scroller.current;
     const virtual = list.current;
     if (!element || !virtual || !placed.current) return;
-    const below = element.scrollHeight - element.scrollTop - element.clientHeight;
-    // Only a person leaves the end; by itself it moves away while messages are measured.
-    if (Date.now() - jumped.current < JUMP_MS) stick.current = false;
-    else if (below < NEAR_END_PX) stick.current = true;
-    else if (Date.now() - moved.current < GESTURE_MS) stick.current = false;
-    else if (stick.current) toEnd();
-    setAtEnd(stick.current);
+    end.moved();
+    setAtEnd(end.following);
     const short = element.scrollHeight <= element.clientHeight;
-    if (short || (!stick.current && element.scrollTop < NEAR_START_PX)) void chat.loadOlder(other);
+    if (short || (!end.following && element.scrollTop < NEAR_START_PX)) void chat.loadOlder(other);
     if (document.visibilityState !== "visible" || !document.hasFocus()) return;
     const lowest = rows[virtual.findItemIndex(element.scrollTop + element.clientHeight - 24)];
-    if (stick.current) chat.read(other, head);
+    if (end.following) chat.read(other, head);
     else if (lowest?.kind === "bubble" && lowest.message.seq <= head) chat.read(other, lowest.message.seq);
-  }, [chat, other, rows, head, toEnd]);
+  }, [chat, other, rows, head, end]);
+  const latestLook = useRef(look);
+  useLayoutEffect(() => {
+    latestLook.current = look;
+  });
+
+  const toRow = useCallback(
+    (index: number) => {
+      const go = () => list.current?.scrollToIndex(index, { align: "start", offset: JUMP_OFFSET_PX });
+      end.jump(go, () => latestLook.current());
+    },
+    [end],
+  );
 
   // The first place: where the unread messages begin, else the end.
   useLayoutEffect(() => {
@@ -84,16 +73,29 @@ export function History({ conversation, rows, news, edit, remove }: Props) {
     placed.current = true;
     const begin = rows.findIndex((row) => row.kind === "new");
     if (begin > 0) toRow(begin);
-    else toEnd();
-    requestAnimationFrame(() => look());
-  }, [rows, loaded, news, toEnd, toRow, look]);
+    else end.toEnd();
+    requestAnimationFrame(() => latestLook.current());
+  }, [rows, loaded, news, end, toRow]);
 
   // One's own message is always shown, another's if one was at the end.
-  const lastKey = rows.at(-1)?.key;
-  const lastOwn = rows.at(-1)?.kind === "bubble" && (rows.at(-1) as Bubble).delivery === "waiting";
+  const last = rows.at(-1);
+  const lastKey = last?.key;
+  const lastOwn = last?.kind === "bubble" && last.delivery === "waiting";
+  const settle = useCallback(() => {
+    if (!end.following || !placed.current) return;
+    end.toEnd();
+    requestAnimationFrame(() => end.following && end.toEnd());
+  }, [end]);
   useLayoutEffect(() => {
-    if (placed.current && (stick.current || lastOwn)) toEnd();
-  }, [lastKey, lastOwn, toEnd]);
+    if (placed.current && (end.following || lastOwn)) end.toEnd();
+  }, [lastKey, lastOwn, end]);
+
+  // A keyboard, or a longer draft, makes the frame lower.
+  useEffect(() => {
+    const observer = new ResizeObserver(settle);
+    observer.observe(scroller.current!);
+    return () => observer.disconnect();
+  }, [settle]);
 
   useEffect(() => {
     look();
@@ -106,28 +108,21 @@ export function History({ conversation, rows, news, edit, remove }: Props) {
     };
   }, [look]);
 
-  const above = news && !rows.some((row) => row.kind === "new") && loaded !== "all";
+  const newsAt = rows.findIndex((row) => row.kind === "new");
+  const above = news && newsAt < 0 && loaded !== "all";
   async function toFirstUnread(): Promise<void> {
     wanted.current = true;
     const missing = () => (chat.snapshot.conversations.get(other)?.messages[0]?.seq ?? 0) > news!.after + 1;
-    while (missing() && (await chat.loadOlder(other)));
+    while (missing() && (await chat.loadOlder(other, true)));
+    if (missing()) wanted.current = false;
   }
-
-  const settle = () => {
-    if (!stick.current || !placed.current) return;
-    toEnd();
-    requestAnimationFrame(() => stick.current && scroller.current && toEnd());
-  };
-  const byHand = () => {
-    moved.current = Date.now();
-  };
-  const newsAt = rows.findIndex((row) => row.kind === "new");
   useLayoutEffect(() => {
     if (!wanted.current || newsAt < 0) return;
     wanted.current = false;
     toRow(newsAt);
   }, [newsAt, toRow]);
 
+  const byHand = () => end.gesture();
   return (
     <div className="history-frame">
       <div
@@ -140,8 +135,8 @@ export function History({ conversation, rows, news, edit, remove }: Props) {
         tabIndex={0}
         onWheel={byHand}
         onTouchMove={byHand}
-        onPointerDown={byHand}
-        onKeyDown={(event) => (event.key === "End" ? toEnd() : byHand())}
+        onPointerDown={(event) => event.target === scroller.current && byHand() /* its scrollbar */}
+        onKeyDown={({ key }) => (key === "End" ? end.toEnd() : SCROLLING.includes(key) && byHand())}
         data-count={rows.length}
       >
         <div className="history-space" />
@@ -154,54 +149,42 @@ export function History({ conversation, rows, news, edit, remove }: Props) {
           onScroll={look}
           onResize={settle}
         >
-          {(row) => <Line key={row.key} row={row} name={name} edit={edit} remove={remove} />}
+          {(row) => <HistoryRow key={row.key} row={row} name={name} edit={edit} remove={remove} />}
         </Virtualizer>
       </div>
       {rows.length === 0 && <Empty conversation={conversation} name={name} />}
-      {above && (
-        <button className="pill top" onClick={() => void toFirstUnread()}>
-          <Up /> {news.count > 99 ? "99+" : news.count} unread
-        </button>
-      )}
+      <div className="pills top">
+        {above && (
+          <button className="pill" onClick={() => void toFirstUnread()}>
+            <Up /> {upTo99(news.count)} unread
+          </button>
+        )}
+        {older === "loading" && (
+          <p className="pill late" role="status">
+            Loading older messages…
+          </p>
+        )}
+        {older === "failed" && (
+          <button className="pill" onClick={() => void chat.loadOlder(other, true)}>
+            Older messages could not be loaded. Try again
+          </button>
+        )}
+      </div>
       {!atEnd && (
-        <button className="pill bottom" onClick={() => toEnd()}>
-          <Down />
-          {unread > 0 ? (unread === 1 ? "1 new message" : `${unread > 99 ? "99+" : unread} new messages`) : <span className="unseen">To the newest message</span>}
-        </button>
+        <div className="pills bottom">
+          <button className="pill" onClick={() => end.toEnd()}>
+            <Down />
+            {unread === 0 && <span className="unseen">To the newest message</span>}
+            {unread > 0 && (unread === 1 ? "1 new message" : `${upTo99(unread)} new messages`)}
+          </button>
+        </div>
       )}
     </div>
   );
 }
 
-function Line({ row, name, edit, remove }: Pick<Props, "edit" | "remove"> & { row: Row; name: string }) {
-  switch (row.kind) {
-    case "day":
-      return (
-        <div className="day" role="separator" aria-label={dayName(row.day)}>
-          <span aria-hidden="true">{dayName(row.day)}</span>
-        </div>
-      );
-    case "new":
-      return (
-        <div className="news" role="separator" aria-label="New messages">
-          <span aria-hidden="true">New messages</span>
-        </div>
-      );
-    case "typing":
-      return <Typing />;
-    case "bubble":
-      return <MessageBubble bubble={row} name={name} edit={edit} remove={remove} />;
-  }
-}
-
-function Typing() {
-  return (
-    <div className="typing" aria-hidden="true" data-testid="typing">
-      <span />
-      <span />
-      <span />
-    </div>
-  );
+function upTo99(count: number): string {
+  return count > 99 ? "99+" : String(count);
 }
 
 function Empty({ conversation: { other, loaded }, name }: { conversation: Conversation; name: string }) {
@@ -215,7 +198,12 @@ function Empty({ conversation: { other, loaded }, name }: { conversation: Conver
         </button>
       </div>
     );
-  if (loaded !== "all") return <p className="nobody inside" role="status">Loading…</p>;
+  if (loaded !== "all")
+    return (
+      <p className="nobody inside late" role="status">
+        Loading…
+      </p>
+    );
   return (
     <div className="nobody inside">
       <p>This is the beginning of your conversation with {name}.</p>

@@ -119,6 +119,7 @@ export function LogIn({ session }: { session: Session }) {
 
 function explain(error: Error): string {
   if (!(error instanceof Refused)) return "The service cannot be reached. Check your connection.";
+  if (error.unsupported) return "There is no auth service where this page looks for it.";
   switch (error.code) {
     case "invalid_credentials":
       return "That email and password do not belong together.";

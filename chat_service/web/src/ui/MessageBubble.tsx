@@ -21,6 +21,7 @@ export const MessageBubble = memo(
   function MessageBubble({ bubble, name, edit, remove }: Props) {
     const { message, own, delivery, at, changing } = bubble;
     const editable = isEditable(bubble);
+    const edited = message.edited_at !== undefined && !message.deleted;
     return (
       <article
         className="message"
@@ -30,13 +31,21 @@ export const MessageBubble = memo(
         data-message={message.id}
         tabIndex={editable ? -1 : undefined}
       >
-        <div className="bubble" data-deleted={message.deleted === true} data-changing={changing}>
-          <span className="unseen">{own ? "You" : name}: </span>
+        <div className="bubble" dir="auto" data-deleted={message.deleted === true} data-changing={changing}>
+          <span className="unseen" dir="auto">
+            {own ? "You" : name}:{" "}
+          </span>
           <p className="bubble-text">
             {message.deleted ? "Message deleted" : <MessageText text={message.text ?? ""} />}
           </p>
-          <span className="bubble-foot">
-            {message.edited_at && !message.deleted && <span>edited</span>}
+          {/* Room for the foot, which the last word does not leave. */}
+          <span className="bubble-room">
+            {"\u00a0"}
+            {edited && "edited "}
+            {timeOf(at)}
+          </span>
+          <span className="bubble-foot" dir="ltr">
+            {edited && <span>edited</span>}
             <time dateTime={at.toISOString()} title={preciselyAt(at)}>
               {timeOf(at)}
             </time>

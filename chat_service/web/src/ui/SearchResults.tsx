@@ -3,6 +3,7 @@ import { useEffect, useState } from "react";
 import { Refused } from "../http";
 import type { Found } from "../session/auth_api";
 import { Avatar } from "./Avatar";
+import { byArrows } from "./by_arrows";
 import { useDesk } from "./desk";
 import { goTo } from "./place";
 
@@ -11,7 +12,7 @@ const PAUSE_MS = 200;
 /** People of the directory; picking one opens the conversation with them. */
 export function SearchResults({ query, done }: { query: string; done: () => void }) {
   const { employee, people, session } = useDesk();
-  const [found, setFound] = useState<Found | null>(null);
+  const [found, setFound] = useState<(Found & { query: string }) | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
 
   useEffect(() => {
@@ -22,7 +23,7 @@ export function SearchResults({ query, done }: { query: string; done: () => void
         const answer = await session.withToken(search);
         if (stopped.signal.aborted) return;
         people.learn(answer.employees);
-        setFound(answer);
+        setFound({ ...answer, query });
         setProblem(null);
       } catch (error) {
         if (stopped.signal.aborted) return;
@@ -36,11 +37,18 @@ export function SearchResults({ query, done }: { query: string; done: () => void
   }, [query, people, session]);
 
   const others = found?.employees.filter(({ email }) => email !== employee.email) ?? [];
-  if (problem) return <p className="hint">{problem}</p>;
-  if (!found) return <p className="hint">Searching…</p>;
-  if (others.length === 0) return <p className="hint">{nobody(query, found.exactOnly)}</p>;
+  const hint = problem ?? (found ? nobody(found.query, found.exactOnly) : "Searching…");
+  if (problem || others.length === 0)
+    return (
+      <p className="hint" role="status">
+        {hint}
+      </p>
+    );
   return (
-    <nav className="list" aria-label="People found">
+    <nav className="list" aria-label="People found" aria-busy={found?.query !== query} onKeyDown={byArrows}>
+      <p className="unseen" role="status">
+        {others.length === 1 ? "1 person found" : `${others.length} people found`}
+      </p>
       <ul>
         {others.map(({ email, name, department }) => (
           <li key={email}>
@@ -53,7 +61,7 @@ export function SearchResults({ query, done }: { query: string; done: () => void
             >
               <Avatar name={name} email={email} />
               <span className="entry-text">
-                <span className="entry-name">{name}</span>
+                <span className="entry-name" dir="auto">{name}</span>
                 <span className="entry-last">{department ? `${department} · ${email}` : email}</span>
               </span>
             </button>

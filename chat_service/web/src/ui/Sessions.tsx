@@ -8,8 +8,8 @@ import { Dialog } from "./Dialog";
 import { ago } from "./times";
 
 /** Where one is logged in, and how to end that. */
-export function Sessions({ close }: { close: () => void }) {
-  const { session, tell } = useDesk();
+export function Sessions({ close, logOut }: { close: () => void; logOut: () => void }) {
+  const { session, tell, leave } = useDesk();
   const [sessions, setSessions] = useState<OpenSession[] | null>(null);
   const [problem, setProblem] = useState("");
 
@@ -21,7 +21,7 @@ export function Sessions({ close }: { close: () => void }) {
   useEffect(() => void load(), [load]);
 
   function end({ id, current }: OpenSession): void {
-    if (current) return void session.logOut();
+    if (current) return logOut();
     session
       .withToken((token) => session.api.endSession(token, id))
       .then(() => tell("That session was ended."))
@@ -54,7 +54,7 @@ export function Sessions({ close }: { close: () => void }) {
         <footer>
           <button
             className="button danger"
-            onClick={() => void session.logOutEverywhere().catch(failed)}
+            onClick={() => void session.logOutEverywhere().then(leave, failed)}
           >
             Log out everywhere
           </button>

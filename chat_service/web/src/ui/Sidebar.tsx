@@ -1,7 +1,6 @@
 import { useState } from "react";
 
 import { AccountMenu } from "./AccountMenu";
-import { ConnectionBanner } from "./ConnectionBanner";
 import { ConversationList } from "./ConversationList";
 import { Close, Search } from "./icons";
 import { SearchResults } from "./SearchResults";
@@ -16,7 +15,6 @@ export function Sidebar({ current }: { current: string | null }) {
         <h1>Messages</h1>
         <AccountMenu />
       </header>
-      <ConnectionBanner />
       <div className="search" role="search">
         <Search />
         <input
@@ -33,7 +31,7 @@ export function Sidebar({ current }: { current: string | null }) {
             if (event.key === "Escape") setQuery("");
             if (event.key === "ArrowDown" || event.key === "Enter") {
               event.preventDefault();
-              const first = document.querySelector<HTMLElement>(".sidebar .entry");
+              const first = document.querySelector<HTMLElement>(".sidebar .list:not([aria-busy='true']) .entry");
               if (event.key === "Enter" && searching) first?.click();
               else first?.focus();
             }

@@ -5,15 +5,16 @@ import { People } from "../chat/people";
 import { browserStorage } from "../client/outbox_storage";
 import type { Employee } from "../session/auth_api";
 import type { Session } from "../session/session";
+import { Attention } from "./Attention";
+import { ConnectionBanner } from "./ConnectionBanner";
 import { ConversationView } from "./ConversationView";
 import { type Desk, DeskContext, useDesk, useSnapshot } from "./desk";
-import { Notifier } from "./notifier";
-import { goTo, usePlace } from "./place";
+import { leavePlace, placeOf, usePlace } from "./place";
 import { Sidebar } from "./Sidebar";
+import { useViewport } from "./viewport";
 import { useWakeUps } from "./wake_ups";
 
 const TOAST_MS = 6_000;
-const SAID_MS = 1_000;
 
 interface Props {
   session: Session;
@@ -30,21 +31,33 @@ export function Workspace({ session, socket, employee }: Props) {
     clearTimeout(clearing.current);
     clearing.current = window.setTimeout(() => setToast(""), TOAST_MS);
   }, []);
-  const [desk] = useState<Desk>(() => ({
-    chat: new Chat(employee.email, socket, session, browserStorage(employee.id)),
-    people: new People(session),
-    session,
-    employee,
-    drafts: new Map(),
-    tell,
-  }));
+  const [desk] = useState<Desk>(() => {
+    const chat = new Chat(employee.email, socket, session, browserStorage(employee.id));
+    return {
+      chat,
+      people: new People(session),
+      session,
+      employee,
+      drafts: new Map(),
+      tell,
+      leave: () => {
+        chat.client.stop();
+        void chat.client.outbox.clear();
+        void session.logOut();
+      },
+    };
+  });
 
   useEffect(() => {
     desk.people.learn([employee]);
     void desk.chat.client.start();
-    return () => desk.chat.client.stop();
-  }, [desk, employee]);
+    return () => {
+      desk.chat.client.stop();
+      if (!session.employee) People.forget();
+    };
+  }, [desk, employee, session]);
   useWakeUps(desk.chat);
+  useViewport();
 
   return (
     <DeskContext value={desk}>
@@ -58,63 +71,38 @@ export function Workspace({ session, socket, employee }: Props) {
 
 function Panes() {
   const other = usePlace();
+  const before = useRef(other);
+  useEffect(() => {
+    // Back in the list, one is where one left it.
+    if (other === null && before.current !== null && document.activeElement === document.body) {
+      document.querySelector<HTMLElement>(`.entry[href="${placeOf(before.current)}"]`)?.focus();
+    }
+    before.current = other;
+  }, [other]);
   return (
     <div className="panes" data-open={other !== null}>
       <Attention other={other} />
+      <ConnectionBanner />
       <Sidebar current={other} />
       <main className="stage">
         {other === null ? (
-          <div className="nobody">
-            <h2>Pick a conversation</h2>
-            <p>Or find a colleague by name to start a new one.</p>
-          </div>
+          <Nobody />
         ) : (
-          <ConversationView key={other} other={other} leave={() => goTo(null)} />
+          <ConversationView key={other} other={other} leave={leavePlace} />
         )}
       </main>
     </div>
   );
 }
 
-/** Title, notifications, and what a screen reader is told; nothing that is seen. */
-function Attention({ other }: { other: string | null }) {
-  const { conversations, connection } = useSnapshot();
-  const [said, setSaid] = useState("");
-  const desk = useNews(other, setSaid);
-  const unread = [...conversations.values()].reduce((sum, one) => sum + one.unread, 0);
-
-  useEffect(() => {
-    const spoken = setTimeout(() => setSaid(""), SAID_MS); // it may be deleted: it must not stay
-    return () => clearTimeout(spoken);
-  }, [said]);
-  useEffect(() => {
-    document.title = unread > 0 ? `(${unread > 99 ? "99+" : unread}) Messages` : "Messages";
-  }, [unread]);
-  useEffect(() => {
-    if (connection.name === "stopped" && connection.why === "session_ended") desk.session.ended();
-  }, [connection, desk]);
-
+function Nobody() {
+  const { employee } = useDesk();
+  const { conversations, list } = useSnapshot();
+  const isNew = list === "ready" && conversations.size === 0;
   return (
-    <p className="unseen" aria-live="polite">
-      {said}
-    </p>
+    <div className="nobody">
+      <h2>{isNew ? `Welcome, ${employee.name}` : "Pick a conversation"}</h2>
+      <p>{isNew ? "Find a colleague to write your first message." : "Or find a colleague to start a new one."}</p>
+    </div>
   );
-}
-
-function useNews(other: string | null, say: (what: string) => void): Desk {
-  const desk = useDesk();
-  useEffect(() => {
-    const notifier = new Notifier(desk.people, goTo);
-    desk.chat.news = {
-      arrived: (message) => {
-        notifier.arrived(message);
-        if (message.sender === other) say(`${desk.people.get(message.sender).name}: ${message.text ?? ""}`);
-      },
-      failed: desk.tell,
-    };
-    return () => {
-      desk.chat.news = {};
-    };
-  }, [desk, other, say]);
-  return desk;
 }

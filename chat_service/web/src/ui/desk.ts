@@ -16,6 +16,8 @@ export interface Desk {
   drafts: Map<string, string>;
   /** Shows a sentence for a while. */
   tell(what: string): void;
+  /** Logs out, and leaves nothing of this person in the browser. */
+  leave(): void;
 }
 
 export const DeskContext = createContext<Desk | null>(null);
@@ -31,6 +33,5 @@ export function useSnapshot(): Snapshot {
 
 export function usePerson(email: string): Person {
   const { people } = useDesk();
-  useSyncExternalStore(people.subscribe, () => people.version);
-  return people.get(email);
+  return useSyncExternalStore(people.subscribe, () => people.get(email));
 }

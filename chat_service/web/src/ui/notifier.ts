@@ -1,24 +1,66 @@
 // Notifications of the system, where the person allowed them and does not look at the page.
 
+import type { Conversation } from "../chat/conversation";
 import type { People } from "../chat/people";
 import type { Message } from "../protocol";
 
+/** Whoever comes back after a night has one notification for each conversation, not for each message. */
+const GATHER_MS = 300;
+
 export class Notifier {
+  #waiting = new Map<string, Message[]>();
+  #shown = new Map<string, { notification: Notification; message: string }>();
+
   constructor(
     private readonly people: People,
     private readonly open: (other: string) => void,
   ) {}
 
-  arrived({ id, sender, text }: Message): void {
-    if (!Notifier.allowed || (document.visibilityState === "visible" && document.hasFocus())) return;
-    const { name } = this.people.get(sender);
-    // Several tabs may be open: of notifications with one tag the system shows one.
-    const notification = new Notification(name, { body: text ?? "", tag: id, icon: "/icon.svg" });
-    notification.onclick = () => {
-      window.focus();
-      this.open(sender);
-      notification.close();
-    };
+  arrived(message: Message): void {
+    if (!Notifier.allowed || isLookedAt()) return;
+    if (this.#waiting.size === 0) setTimeout(() => this.#show(), GATHER_MS);
+    const { sender } = message;
+    this.#waiting.set(sender, [...(this.#waiting.get(sender) ?? []), message]);
+  }
+
+  /** The text of this message is gone. */
+  deleted(message: string): void {
+    for (const [sender, messages] of this.#waiting) {
+      this.#waiting.set(sender, messages.filter(({ id }) => id !== message));
+    }
+    for (const [sender, shown] of this.#shown) if (shown.message === message) this.#close(sender);
+  }
+
+  /** What was read, here or elsewhere, is no news any more. */
+  settle(conversations: ReadonlyMap<string, Conversation>): void {
+    for (const sender of this.#shown.keys()) {
+      if (conversations.get(sender)?.unread === 0) this.#close(sender);
+    }
+  }
+
+  #show(): void {
+    for (const [sender, messages] of this.#waiting) {
+      const last = messages.at(-1);
+      if (!last) continue;
+      const { name } = this.people.get(sender);
+      const title = messages.length === 1 ? name : `${name} · ${messages.length} new messages`;
+      this.#close(sender);
+      // Several tabs may be open: of notifications with one tag the system shows one.
+      const notification = make(title, { body: last.text ?? "", tag: sender, icon: "/icon.svg" });
+      if (!notification) continue;
+      notification.onclick = () => {
+        window.focus();
+        this.open(sender);
+        this.#close(sender);
+      };
+      this.#shown.set(sender, { notification, message: last.id });
+    }
+    this.#waiting.clear();
+  }
+
+  #close(sender: string): void {
+    this.#shown.get(sender)?.notification.close();
+    this.#shown.delete(sender);
   }
 
   static get allowed(): boolean {
@@ -27,10 +69,27 @@ export class Notifier {
 
   /** Whether it makes sense to ask. */
   static get askable(): boolean {
-    return "Notification" in window && Notification.permission === "default";
+    return "Notification" in window && Notification.permission === "default" && !isPhone();
   }
 
   static async ask(): Promise<boolean> {
     return (await Notification.requestPermission()) === "granted";
   }
+}
+
+function isLookedAt(): boolean {
+  return document.visibilityState === "visible" && document.hasFocus();
+}
+
+/** Chromium on phones has the class but no constructor: there only a service worker may notify. */
+function make(title: string, options: NotificationOptions): Notification | null {
+  try {
+    return new Notification(title, options);
+  } catch {
+    return null;
+  }
+}
+
+function isPhone(): boolean {
+  return /Android|iPhone|iPad/.test(navigator.userAgent);
 }

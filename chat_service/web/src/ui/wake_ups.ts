@@ -3,12 +3,13 @@ import { useEffect } from "react";
 import type { Chat } from "../chat/chat";
 
 const DOUBTFUL_MS = 3_000;
+const OFFLINE_MS = 1_000;
 
 /** When the device wakes up, or its network changes, the line is looked at at once. */
 export function useWakeUps({ client }: Chat): void {
   useEffect(() => {
     const awake = () => document.visibilityState === "visible" && client.check();
-    const networkChanged = () => client.check(DOUBTFUL_MS);
+    const networkChanged = () => client.check(navigator.onLine ? DOUBTFUL_MS : OFFLINE_MS);
     document.addEventListener("visibilitychange", awake);
     window.addEventListener("online", networkChanged);
     window.addEventListener("offline", networkChanged);

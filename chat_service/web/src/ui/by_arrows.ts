@@ -1,0 +1,11 @@
+import type { KeyboardEvent } from "react";
+
+/** Up and down go through the list; Tab leaves it. */
+export function byArrows(event: KeyboardEvent<HTMLElement>): void {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step) return;
+  const entries = [...event.currentTarget.querySelectorAll<HTMLElement>(".entry")];
+  const next = entries[entries.indexOf(document.activeElement as HTMLElement) + step];
+  event.preventDefault();
+  (next ?? document.querySelector<HTMLElement>(".search input"))?.focus();
+}
