@@ -7,7 +7,8 @@ aiohttp bounds each header, but neither all of them together nor the time that t
 import asyncio
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
@@ -68,12 +69,31 @@ class _Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         return _Server(
-            made.request_handler,
+            partial(_dispatch, made.request_handler),
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
             loop=made._loop,
             **made._kwargs,
         )
+
+
+async def _dispatch(
+    handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], request: web.BaseRequest
+) -> web.StreamResponse:
+    """Refuse what aiohttp would refuse by itself before any middleware, repeating what was sent:
+    an expectation that is none (RFC 9110, section 10.1.1)."""
+    if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+        return _refusal(request, MalformedRequest("The only expectation is 100-continue."))
+    return await handle(request)
+
+
+def _refusal(request: web.BaseRequest, error: ServiceError) -> web.Response:
+    request_id = new_request_id()
+    log.info("refused", request_id=request_id, status=error.status, remote=request.remote)
+    response = problems.reply(error, request_id)
+    protect(response, request_id)
+    response.force_close()
+    return response
 
 
 class _Server(web.Server):
@@ -130,12 +150,7 @@ class _Connection(RequestHandler):
         else:
             log.error("a fault that nobody caught", exc_info=exc)
             error = InternalError("The fault was logged; quote the request id.")
-        request_id = new_request_id()
-        log.info("refused", request_id=request_id, status=error.status, remote=request.remote)
-        response = problems.reply(error, request_id)
-        protect(response, request_id)
-        response.force_close()
-        return response
+        return _refusal(request, error)
 
     def _requested(self) -> None:
         if self._first_request is not None:

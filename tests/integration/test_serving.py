@@ -98,6 +98,17 @@ async def test_what_is_not_http_is_answered_like_everything_else(server: URL, se
     assert HEADERS.items() <= headers.items()
 
 
+@pytest.mark.parametrize("path", ["/notes", "/nowhere"])
+@pytest.mark.parametrize("expectation", [b"wonders", b"\xff"])
+async def test_an_expectation_that_is_none_is_refused(
+    server: URL, path: str, expectation: bytes
+) -> None:
+    sent = request("Expect: ?", line=f"GET {path} HTTP/1.1").replace(b"?", expectation)
+    status, headers, problem = await exchange(server, sent)
+    assert (status, problem["code"]) == (400, "malformed_request")
+    assert HEADERS.items() <= headers.items()
+
+
 async def test_every_reply_has_headers_that_keep_browsers_from_harm(server: URL) -> None:
     for line in ("GET /notes HTTP/1.1", "GET /nowhere HTTP/1.1", "GET /healthz HTTP/1.1"):
         _, headers, _ = await exchange(server, request(line=line))
