@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
@@ -133,6 +134,11 @@ class _Connection(RequestHandler):
         self._header_bytes = self._header_bytes + len(data) if waiting else 0
         if self._header_bytes > MAX_HEADER_BYTES:
             self.force_close()
+
+    def log_exception(self, *args: Any, **more: Any) -> None:
+        """A body that nobody reads and that is not what its headers say is no fault of ours."""
+        if not isinstance(more.get("exc_info"), web.RequestPayloadError):
+            super().log_exception(*args, **more)
 
     def handle_error(
         self,

@@ -223,9 +223,8 @@ async def test_no_request_is_answered_with_a_fault(target: System, name: str) ->
             judge(sent, *answered)
 
     send()
-    assert statuses[200] > 20, statuses
-    assert statuses.keys() >= {400, 401, 404, 405, 422}, statuses
-    assert statuses[0] < REQUESTS / 3, statuses
+    assert statuses.keys() >= {200, 400, 401, 404, 405}, statuses
+    assert statuses[0] < sum(statuses.values()) / 2, statuses
     assert faults(service.log) == []
     assert service.is_ready()
     eventually(lambda: vitals(service.url).tasks <= before.tasks)

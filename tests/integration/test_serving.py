@@ -109,6 +109,14 @@ async def test_an_expectation_that_is_none_is_refused(
     assert HEADERS.items() <= headers.items()
 
 
+async def test_a_body_that_nobody_reads_is_no_fault(
+    server: URL, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = request("Content-Encoding: gzip", "Content-Length: 5") + b"hello"
+    assert (await exchange(server, sent, request("Connection: close")))[0] == 200
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_every_reply_has_headers_that_keep_browsers_from_harm(server: URL) -> None:
     for line in ("GET /notes HTTP/1.1", "GET /nowhere HTTP/1.1", "GET /healthz HTTP/1.1"):
         _, headers, _ = await exchange(server, request(line=line))
