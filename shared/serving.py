@@ -151,6 +151,8 @@ class _Connection(RequestHandler):
         error: ServiceError
         if isinstance(exc, LineTooLong):
             error = HeadersTooLarge("The request line or a header is above this service's limit.")
+        elif isinstance(exc, ConnectionError):  # nobody is there to read this
+            error = MalformedRequest("The connection was lost.")
         elif status < 500:
             error = MalformedRequest("This is not HTTP as this service understands it.")
         else:

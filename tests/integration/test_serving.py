@@ -117,6 +117,28 @@ async def test_a_body_that_nobody_reads_is_no_fault(
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
+async def test_who_hangs_up_in_the_middle_of_a_body_is_no_fault(
+    server: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half = request(
+        "Content-Type: application/json", "Content-Length: 100", line="POST /notes HTTP/1.1"
+    )
+    tasks = len(asyncio.all_tasks())
+    _, writer = await asyncio.open_connection(server.host, server.port)
+    writer.write(half)
+    await writer.drain()
+    assert (await exchange(server, request()))[0] == 200  # by then it has begun with the other
+    writer.transport.abort()
+
+    async def seen() -> bool:
+        return len(asyncio.all_tasks()) <= tasks
+
+    await until(seen)
+    written = capsys.readouterr().out
+    assert "status=400" in written
+    assert "unhandled error" not in written
+
+
 async def test_every_reply_has_headers_that_keep_browsers_from_harm(server: URL) -> None:
     for line in ("GET /notes HTTP/1.1", "GET /nowhere HTTP/1.1", "GET /healthz HTTP/1.1"):
         _, headers, _ = await exchange(server, request(line=line))
