@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-ver
 	--generate-hashes --no-emit-index-url --no-header --no-config
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run-all run-auth run-chat web rotate-keys import-convos k8s-secrets test test-browser check bench chaos format lock clean
+.PHONY: help setup run-all run-auth run-chat web rotate-keys import-convos k8s-secrets test test-browser check bench chaos fuzz soak format lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,14 @@ bench-%: $(DEV)
 chaos: $(DEV) ## Break everything while people talk, and check every promise, in 5 minutes (MINUTES=60 SEED=...)
 	@$(BIN)/python -m deploy.local.packages
 	@MINUTES='$(MINUTES)' SEED='$(SEED)' exec $(BIN)/python -m tests.chaos
+
+soak: $(DEV) ## Let people come, chat and go, and see what that leaves in the services (MINUTES=30 CONNECTIONS=2000)
+	@$(BIN)/python -m deploy.local.packages
+	@MINUTES='$(MINUTES)' CONNECTIONS='$(CONNECTIONS)' SEED='$(SEED)' $(BIN)/python -m tests.soak
+
+fuzz: $(DEV) ## Send the services what nobody should, longer than make test does (EXAMPLES=1000, of each kind)
+	@$(BIN)/python -m deploy.local.packages
+	EXAMPLES=$(or $(EXAMPLES),1000) $(BIN)/python -m pytest tests/fuzz -s $(ARGS)
 
 format: $(DEV) ## Format the code and repair what lint can repair
 	$(BIN)/ruff check --fix .

@@ -43,14 +43,14 @@ class Directory:
     ) -> Page:
         """A page of those who match. Pages are stable: nobody comes twice, and whoever is there all
         the time comes once. Raises `InvalidInput` where the cursor is none of ours."""
-        wanted: Document = dict(EXISTING)
+        wanted: Document = {**EXISTING, "email": {"$type": "string"}}
         prefix = folded(query)
         if prefix:
             wanted["search"] = {"$elemMatch": {"$gte": prefix, "$lt": prefix + AFTER_ALL}}
         if department is not None:
             wanted["department"] = department
         if cursor is not None:
-            wanted["email"] = {"$gt": _decoded(cursor)}
+            wanted["email"]["$gt"] = _decoded(cursor)
         with reachable():
             rows = await self._collection.find(wanted).sort("email", 1).to_list(limit + 1)
         employees = [employee_of(row) for row in rows[:limit]]
@@ -96,7 +96,7 @@ async def make_findable(collection: Collection) -> None:
     """Give the field to those who lack it; where there are none it is one look into the index."""
     with reachable():
         async for row in collection.find({"search": None}, {"name": 1, "email": 1}):
-            terms = search_terms(str(row.get("name") or ""), str(row["email"]))
+            terms = search_terms(str(row.get("name") or ""), str(row.get("email") or ""))
             await collection.update_one(
                 {"_id": row["_id"], "search": None}, {"$set": {"search": terms}}
             )

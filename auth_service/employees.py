@@ -217,19 +217,25 @@ def _keys(employee: str) -> list[Any]:
 
 
 def employee_of(document: Document) -> Employee:
+    """The employee in a document, whoever wrote it: a field of another type counts as missing."""
     key = document["_id"]
     created_at = document.get("created_at")
-    if created_at is None and isinstance(key, ObjectId):
-        created_at = key.generation_time
+    if not isinstance(created_at, datetime):
+        created_at = key.generation_time if isinstance(key, ObjectId) else None
     return Employee(
         key=key,
-        name=document.get("name") or document["email"],
+        name=_text(document, "name") or document["email"],
         email=document["email"],
-        department=document.get("department"),
-        role=document.get("role"),
-        password=document.get("password") or "",
+        department=_text(document, "department"),
+        role=_text(document, "role"),
+        password=_text(document, "password") or "",
         created_at=created_at,
     )
+
+
+def _text(document: Document, field: str) -> str | None:
+    value = document.get(field)
+    return value if isinstance(value, str) else None
 
 
 def _now() -> datetime:

@@ -181,7 +181,6 @@ async def _start(
     if rates is not None:
         limiter = rates
         app[ADMISSION] = lambda caller: limiter.take(caller.email)
-    expose(app[METRICS].registry, services)
     auth_feed = AuthFeed(
         http,
         settings.auth_url,
@@ -197,6 +196,7 @@ async def _start(
         ).take,
     )
     health["revoked sessions"] = auth_feed.check
+    expose(app[METRICS].registry, services, auth_feed)
 
     stack.push_async_callback(_last_words, fanout, summaries)
     stack.push_async_callback(presence.end)

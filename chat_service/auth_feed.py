@@ -29,7 +29,7 @@ from shared.auth_events import (
     revoked_session,
     revoked_sessions,
 )
-from shared.logs import get_logger
+from shared.logs import Recurring, get_logger
 
 log = get_logger("auth_feed")
 
@@ -71,6 +71,7 @@ class AuthFeed:
         self._departures = DEPARTURES + database
         self._revoked = revoked
         self._departed = departed
+        self.unreadable = Recurring(log, "dropped events that cannot be read")
         self._since: datetime | None = None
         self._hears = False
         self._ask = asyncio.Event()
@@ -170,7 +171,7 @@ class AuthFeed:
                 try:
                     gone = deleted_employee(message.body)
                 except ValueError as error:
-                    log.warning("dropped an event that cannot be read", reason=str(error))
+                    self.unreadable.warn(reason=str(error))
                 else:
                     await self._departed(gone)
                 await message.ack()
@@ -179,4 +180,4 @@ class AuthFeed:
         try:
             self._revoked([revoked_session(message.body)])
         except ValueError as error:
-            log.warning("dropped an event that cannot be read", reason=str(error))
+            self.unreadable.warn(reason=str(error))

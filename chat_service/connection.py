@@ -55,6 +55,7 @@ class Connection:
     __slots__ = (
         "_bounds",
         "_covered",
+        "_ended",
         "_flusher",
         "_held",
         "_in_flight",
@@ -90,6 +91,7 @@ class Connection:
         self._flusher = flusher
         self._unsent: list[bytes] = []
         self._unsent_bytes = 0
+        self._ended = False
         self._in_flight = 0
         self._room: asyncio.Event | None = None
         self._welcomed = False
@@ -110,12 +112,17 @@ class Connection:
         unsent, self._unsent = self._unsent, []
         self._unsent_bytes = 0
         transport = self._transport
-        if not unsent or transport.is_closing():
+        if not unsent or self._ended or transport.is_closing():
             return
         if transport.get_write_buffer_size() > self._bounds.write_buffer:
             self.abort(CloseCode.SLOW_CONSUMER)
         else:
             transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
+
+    def end(self) -> None:
+        """Write what was offered, and nothing ever after: the close frame is the last one."""
+        self.flush()
+        self._ended = True
 
     def send(self, event: ServerEvent) -> None:
         self.offer(text_frame(encode(event)))

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from chat_service.conversation import Conversation
-from chat_service.conversations import Markers, markers_of
+from chat_service.conversations import Markers, conversation_of, markers_of, of_two
 from chat_service.entries import Entry
 from chat_service.entry_store import entry_of, milliseconds
 from chat_service.summaries import Summaries
@@ -48,7 +48,7 @@ class ConversationList:
 
         Raises `InvalidInput` for a cursor that is none of ours, or `Unavailable`.
         """
-        query: Document = {"participants": employee}
+        query: Document = {**of_two(employee), "updated_at": {"$type": "date"}}
         if before is not None:
             moment, id = _cursor(before)
             query["$or"] = [
@@ -60,10 +60,15 @@ class ConversationList:
         with reachable():
             rows = await convos.aggregate(_pipeline(employee, query, limit + 1)).to_list(None)
         following = _cursor_of(rows[limit - 1]) if len(rows) > limit else None
-        listed = [_listed(row) for row in rows[:limit] if row["newest"]]
-        for row, one in zip((row for row in rows[:limit] if row["newest"]), listed, strict=True):
+        listed = []
+        for row in rows[:limit]:
+            conversation = conversation_of(row)
+            if conversation is None or not row["newest"]:
+                continue
+            one = _listed(conversation, row)
             if row["last_seq"] < one.head:
-                self._summaries.repair(one.conversation.id, one.head, one.updated_at)
+                self._summaries.repair(conversation.id, one.head, one.updated_at)
+            listed.append(one)
         return sorted(listed, key=lambda one: one.updated_at, reverse=True), following
 
 
@@ -72,7 +77,10 @@ def _pipeline(employee: str, query: Document, limit: int) -> list[Document]:
     at most `MOST_UNREAD` index entries for the unread count."""
     newest: list[Document] = [{"$sort": {"seq": -1}}, {"$limit": 1}]
     is_message = {"$match": {"kind": "message"}}
-    mine = {"$arrayElemAt": ["$markers", {"$indexOfArray": ["$participants", employee]}]}
+    place = {"$indexOfArray": ["$participants", employee]}
+    # What is not ours is sorted out later, but must not fail the whole page.
+    mine = {"$cond": [{"$isArray": "$markers"}, {"$arrayElemAt": ["$markers", place]}, None]}
+    named = {"$expr": {"$eq": [{"$type": "$_id"}, "string"]}}
     unread: list[Document] = [
         {
             "$match": {
@@ -87,6 +95,7 @@ def _pipeline(employee: str, query: Document, limit: int) -> list[Document]:
     ]
     return [
         {"$match": query},
+        {"$match": named},
         {"$sort": {"updated_at": -1, "_id": -1}},
         {"$limit": limit},
         _lookup("newest", [*newest, {"$project": {"seq": 1, "timestamp": 1}}]),
@@ -107,11 +116,10 @@ def _lookup(name: str, pipeline: list[Document], let: Document | None = None) ->
     return {"$lookup": stage | ({"let": let} if let else {})}
 
 
-def _listed(row: Document) -> Listed:
+def _listed(conversation: Conversation, row: Document) -> Listed:
     last = entry_of(row["last"][0]) if row["last"] else None
-    first, second = row["participants"]
     return Listed(
-        conversation=Conversation(row["_id"], (first, second)),
+        conversation=conversation,
         last_message=last,
         head=row["newest"][0]["seq"],
         unread=row["unread"][0]["count"] if row["unread"] else 0,

@@ -13,7 +13,7 @@ from msgspec import Struct
 from pymongo import UpdateOne
 from pymongo.errors import DuplicateKeyError
 
-from chat_service.conversation import Conversation, with_other
+from chat_service.conversation import Conversation, between, with_other
 from shared.errors import NotParticipant
 from shared.mongo import Collection, Database, Document, reachable
 
@@ -80,9 +80,12 @@ class Conversations:
         if known is not None:
             return known
         conversation = with_other(caller, address, path)
+        known = self._known.get((caller, conversation.other(caller)))
+        if known is not None:
+            return known
         with reachable():
             found = await self._convos.find_one({"_id": conversation.id}, {"_id": 1})
-        return None if found is None else self._remember(caller, address, conversation)
+        return None if found is None else self._remember(caller, conversation)
 
     async def open(self, caller: str, address: str, token: str, path: str = "$.to") -> Conversation:
         """The conversation of `caller` with `address`, opened where there was none.
@@ -111,7 +114,7 @@ class Conversations:
                 },
                 upsert=True,
             )
-        return self._remember(caller, address, conversation)
+        return self._remember(caller, conversation)
 
     async def get(self, employee: str, id: str) -> Conversation:
         """The conversation `id`. Raises `NotParticipant`, whether or not others have it."""
@@ -127,28 +130,27 @@ class Conversations:
 
     async def of(self, employee: str, ids: Iterable[str]) -> dict[str, Conversation]:
         """Those of the conversations `ids` that `employee` takes part in, by id."""
-        query = {"_id": {"$in": list(ids)}, "participants": employee}
+        query = {"_id": {"$in": list(ids)}, **of_two(employee)}
         with reachable():
             found = await self._convos.find(query, {"participants": 1}).to_list(None)
-        return {row["_id"]: _conversation(row) for row in found}
+        return _by_id(found)
 
     async def participants(self, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
         """The participants of each conversation, by id; none for one that is not open."""
+        query = {"_id": {"$in": list(ids)}, "participants": {"$size": 2}}
         with reachable():
-            found = await self._convos.find(
-                {"_id": {"$in": list(ids)}}, {"participants": 1}
-            ).to_list(None)
-        return {row["_id"]: _conversation(row).participants for row in found}
+            found = await self._convos.find(query, {"participants": 1}).to_list(None)
+        return {id: conversation.participants for id, conversation in _by_id(found).items()}
 
     async def newest_of(self, employee: str, limit: int) -> dict[str, Conversation]:
         """The `limit` conversations of `employee` that were written to last, by id."""
         with reachable():
             found = await (
-                self._convos.find({"participants": employee}, {"participants": 1})
+                self._convos.find(of_two(employee), {"participants": 1})
                 .sort("updated_at", -1)
                 .to_list(limit)
             )
-        return {row["_id"]: _conversation(row) for row in found}
+        return _by_id(found)
 
     async def markers(self, ids: Iterable[str]) -> dict[str, Markers]:
         """The markers of each conversation, by id; none for one that is not open."""
@@ -188,8 +190,9 @@ class Conversations:
         with reachable():
             await self._convos.bulk_write(updates, ordered=False)
 
-    def _remember(self, caller: str, address: str, conversation: Conversation) -> Conversation:
-        self._known[caller, address] = conversation
+    def _remember(self, caller: str, conversation: Conversation) -> Conversation:
+        # Under the normalised address only: an address can be written in any number of ways.
+        self._known[caller, conversation.other(caller)] = conversation
         if len(self._known) > KNOWN:
             self._known.popitem(last=False)
         return conversation
@@ -205,6 +208,23 @@ def markers_of(row: Document) -> Markers:
     )
 
 
-def _conversation(row: Document) -> Conversation:
+def of_two(employee: str) -> Document:
+    """A query for conversations of `employee`; `conversation_of` tells which are ours."""
+    return {"participants": {"$eq": employee, "$size": 2}}
+
+
+def conversation_of(row: Document) -> Conversation | None:
+    """The conversation of a document that `of_two` found, None where it is not one of ours.
+
+    The reference system's `convos` have participants too, and may be in the same collection.
+    """
     first, second = row["participants"]
-    return Conversation(row["_id"], (first, second))
+    if not (isinstance(first, str) and isinstance(second, str)):
+        return None
+    conversation = between(first, second)
+    return conversation if conversation.id == row["_id"] else None
+
+
+def _by_id(rows: Iterable[Document]) -> dict[str, Conversation]:
+    found = (conversation_of(row) for row in rows)
+    return {conversation.id: conversation for conversation in found if conversation is not None}

@@ -6,6 +6,7 @@ An address is never given out again, so whatever has it is theirs. All of this m
 import asyncio
 from collections.abc import Callable
 
+from chat_service.conversations import conversation_of, of_two
 from chat_service.frames import text_frame
 from chat_service.presence_store import PresenceStore
 from chat_service.protocol import PresenceEvent, encode
@@ -59,10 +60,11 @@ class Departures:
             await self._erase_texts(gone)
 
     async def _partners(self, email: str) -> tuple[str, ...]:
-        newest = self._ready()["convos"].find({"participants": email}, {"participants": 1})
+        newest = self._ready()["convos"].find(of_two(email), {"participants": 1})
         with reachable():
             rows = await newest.sort("updated_at", -1).to_list(PARTNERS)
-        return tuple(one for row in rows for one in row["participants"] if one != email)
+        found = (conversation_of(row) for row in rows)
+        return tuple(one.other(email) for one in found if one is not None)
 
     async def _erase_texts(self, gone: DeletedEmployee) -> None:
         """As a deletion of each message does, less the entry that tells of it: sockets that are

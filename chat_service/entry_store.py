@@ -178,7 +178,14 @@ class EntryStore:
     async def recent(self, count: int) -> dict[str, Recent]:
         """The conversations of the `count` entries that were written last."""
         wanted = {"_id": 0, "convo": 1, "seq": 1, "timestamp": 1, "sender": 1, "kind": 1}
-        cursor = self._messages.find({}, wanted).sort("$natural", -1).limit(count)
+        # Whatever else is in the collection is in no conversation, and must not stop the start.
+        ours = {
+            "convo": {"$type": "string"},
+            "seq": {"$type": ["int", "long"]},
+            "timestamp": {"$type": "date"},
+            "sender": {"$type": "string"},
+        }
+        cursor = self._messages.find(ours, wanted).sort("$natural", -1).limit(count)
         with reachable():
             rows = await cursor.to_list(None)
         found: dict[str, Recent] = {}
@@ -186,7 +193,7 @@ class EntryStore:
             recent = found.setdefault(row["convo"], Recent(row["seq"], row["timestamp"]))
             if recent.head <= row["seq"]:
                 recent.head, recent.at = row["seq"], row["timestamp"]
-            if row["kind"] == Kind.MESSAGE.value:
+            if row.get("kind") == Kind.MESSAGE.value:
                 sender = row["sender"]
                 recent.sent[sender] = max(recent.sent.get(sender, 0), row["seq"])
         return found

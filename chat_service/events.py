@@ -1,9 +1,20 @@
-"""What instances tell each other through the broker: msgpack, arrays, versioned."""
+"""What instances tell each other through the broker: msgpack, arrays, versioned, with a checksum.
+
+A body that is damaged must not reach a socket: its frames are written as they are. Newer fields at
+the end of an array are ignored; what means something else is a new version.
+"""
+
+from typing import Annotated
+from zlib import crc32
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 VERSION = 1
+
+Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+"""Since the epoch, until the year 9999."""
 
 
 class Event(Struct, frozen=True, array_like=True, gc=False):
@@ -14,9 +25,9 @@ class Event(Struct, frozen=True, array_like=True, gc=False):
     """
 
     conversation: str
-    seq: int
-    at: int
-    previous_at: int
+    seq: Seq
+    at: Milliseconds
+    previous_at: Milliseconds
     first: str
     second: str
     frame: bytes
@@ -35,7 +46,7 @@ class Announcement(Struct, frozen=True, array_like=True, gc=False):
     conversation: str
     first: str
     second: str
-    head: int
+    head: Seq
 
 
 class Envelope(Struct, frozen=True, array_like=True, gc=False):
@@ -58,24 +69,45 @@ class Batch(Envelope, frozen=True, array_like=True):
     resync: str = ""
 
 
-encode = msgspec.msgpack.Encoder().encode
+_encoder = msgspec.msgpack.Encoder()
 _decode_envelope = msgspec.msgpack.Decoder(Envelope).decode
 _decode_batch = msgspec.msgpack.Decoder(Batch).decode
 
 
 def envelope(body: bytes) -> Envelope | None:
-    """How `body` begins, None where it is nothing of this version; the rest is not looked at."""
+    """How `body` begins, None where it is damaged or nothing of this version; the rest is not
+    looked at."""
+    content = _content(body)
+    if content is None:
+        return None
     try:
-        found = _decode_envelope(body)
+        found = _decode_envelope(content)
     except (ValueError, RecursionError):
         return None
     return found if found.version == VERSION else None
 
 
+def encode(batch: Batch) -> bytes:
+    return sealed(_encoder.encode(batch))
+
+
+def sealed(content: bytes) -> bytes:
+    """`content` with its CRC-32 before it."""
+    return crc32(content).to_bytes(4) + content
+
+
 def decode(body: bytes) -> Batch | None:
-    """The batch in `body`, None where it is not one of this version."""
+    """The batch in `body`, None where it is damaged or not one of this version."""
+    content = _content(body)
+    if content is None:
+        return None
     try:
-        batch = _decode_batch(body)
+        batch = _decode_batch(content)
     except (ValueError, RecursionError):
         return None
     return batch if batch.version == VERSION else None
+
+
+def _content(body: bytes) -> memoryview | None:
+    content = memoryview(body)[4:]
+    return content if crc32(content) == int.from_bytes(body[:4]) else None

@@ -28,7 +28,7 @@ from chat_service.events import (
     encode,
     envelope,
 )
-from shared.logs import get_logger
+from shared.logs import Recurring, get_logger
 from shared.metrics import SECONDS, Distribution
 
 log = get_logger("fanout")
@@ -90,6 +90,7 @@ class FanOut:
         self.published_batches = 0
         self.published_events = 0
         self.publish_lag = Distribution(SECONDS)
+        self.unreadable = Recurring(log, "dropped batches that cannot be read")
         self._oldest_at = 0.0
 
     async def run(self) -> None:
@@ -180,7 +181,7 @@ class FanOut:
             return
         batch = decode(body)
         if batch is None:
-            log.warning("dropped a message that is not of this version", size=len(body))
+            self.unreadable.warn(size=len(body))
             return
         if batch.resync:
             self._receiver.resync(batch.resync)

@@ -11,18 +11,20 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from chat_service.auth_feed import AuthFeed
 from chat_service.session import Services
 from shared.metrics import Distribution
 
 
-def expose(registry: CollectorRegistry, services: Services) -> None:
-    """Add the metrics of `services` to `registry`."""
-    registry.register(_Chat(services))
+def expose(registry: CollectorRegistry, services: Services, auth_feed: AuthFeed) -> None:
+    """Add the metrics of `services` and `auth_feed` to `registry`."""
+    registry.register(_Chat(services, auth_feed))
 
 
 class _Chat(Collector):
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, auth_feed: AuthFeed) -> None:
         self._services = services
+        self._auth_feed = auth_feed
 
     def collect(self) -> Iterable[Metric]:
         yield from self._sockets()
@@ -110,6 +112,15 @@ class _Chat(Collector):
             "chat_unannounced_conversations",
             "Conversations that other instances have yet to be told of",
             fanout.unannounced,
+        )
+        yield _labelled(
+            CounterMetricFamily(
+                "chat_unreadable", "AMQP messages that cannot be read", labels=["what"]
+            ),
+            (
+                ("batch", fanout.unreadable.total),
+                ("event", self._auth_feed.unreadable.total),
+            ),
         )
 
 

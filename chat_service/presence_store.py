@@ -126,7 +126,9 @@ class PresenceStore:
     async def changes(self, token: str, employees: Sequence[str], partners: int) -> list[Change]:
         """Those of `employees` whose last change of status was made under `token`, each with at
         most `partners` partners (it joins `convos`, by the index of the conversation list)."""
+        two: Document = {f"participants.{place}": {"$type": "string"} for place in (0, 1)}
         newest: list[Document] = [
+            {"$match": {"participants": {"$size": 2}, **two}},
             {"$sort": {"updated_at": -1, "_id": -1}},
             {"$limit": partners},
             {"$project": {"other": {"$setDifference": ["$participants", ["$$employee"]]}}},

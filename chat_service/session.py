@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import assert_never, cast
 from uuid import UUID
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSMsgType
 from msgspec import UNSET, Struct
 
 from chat_service import protocol
@@ -28,6 +28,7 @@ from chat_service.protocol import Ack, CloseCode, Error, Limits, Pong, Resumed, 
 from chat_service.rates import RateLimiter
 from chat_service.resume import Resumption
 from chat_service.settings import ChatSettings
+from chat_service.websocket import WebSocket
 from shared.decoding import decode
 from shared.errors import Forbidden, InternalError, ServiceError
 from shared.logs import get_logger
@@ -87,9 +88,7 @@ class Session:
         "_ws",
     )
 
-    def __init__(
-        self, ws: web.WebSocketResponse, connection: Connection, services: Services
-    ) -> None:
+    def __init__(self, ws: WebSocket, connection: Connection, services: Services) -> None:
         self._ws = ws
         self._connection = connection
         self._services = services
@@ -142,7 +141,6 @@ class Session:
             if message.type is WSMsgType.TEXT:
                 await self._take(cast(bytes, message.data))
             elif message.type is WSMsgType.BINARY:
-                self._connection.flush()
                 await ws.close(code=CloseCode.PROTOCOL_VIOLATION, message=b"text frames only")
             else:
                 return
@@ -302,7 +300,4 @@ class Session:
 
     def _close(self, code: CloseCode, reason: bytes) -> None:
         if self._closing is None:
-            self._connection.flush()
-            self._closing = asyncio.create_task(
-                self._ws.close(code=code, message=reason, drain=False)
-            )
+            self._closing = asyncio.create_task(self._ws.close(code=code, message=reason))

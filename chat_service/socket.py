@@ -12,6 +12,7 @@ from chat_service import protocol
 from chat_service.connection import Connection, Flusher
 from chat_service.protocol import CloseCode, encode
 from chat_service.session import Services, Session, error_event
+from chat_service.websocket import WebSocket
 from shared.decoding import decode
 from shared.endpoints import bearer
 from shared.errors import (
@@ -36,7 +37,7 @@ class Sockets:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._flusher = Flusher()
-        self._open: set[web.WebSocketResponse] = set()
+        self._open: set[WebSocket] = set()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """`GET /ws`. Raises a `ServiceError` only before the upgrade."""
@@ -48,7 +49,11 @@ class Sockets:
             raise TooManyConnections("This instance is full; try again.", retry_after=1.0)
         token = bearer(request)
         claims = None if token is None else await self._verified(token)
-        ws = web.WebSocketResponse(
+        transport = request.transport
+        if transport is None:  # the client has gone
+            raise Unavailable("The connection was lost.")
+        ws = WebSocket(
+            transport,
             heartbeat=settings.heartbeat_seconds,
             max_msg_size=settings.max_frame_bytes,
             compress=False,
@@ -60,7 +65,7 @@ class Sockets:
             if token is None:
                 token, claims = await self._first_op(ws)
             if token is not None and claims is not None:
-                await self._serve(request, ws, token, claims)
+                await self._serve(transport, ws, token, claims)
         finally:
             self._open.discard(ws)
         return ws
@@ -80,11 +85,9 @@ class Sockets:
             wait = DRAIN_SPREAD_SECONDS * number / len(connections)
             connection.send(protocol.GoingAway(round(wait * 1000)))
         await self._services.log.drained()
-        for connection in connections:
-            connection.flush()
         await asyncio.gather(
             *(
-                ws.close(code=CloseCode.RESTART, message=b"this instance stops", drain=False)
+                ws.close(code=CloseCode.RESTART, message=b"this instance stops")
                 for ws in list(self._open)
             ),
             return_exceptions=True,
@@ -97,12 +100,12 @@ class Sockets:
         if origin is not None and origin not in allowed:
             raise ForeignOrigin(f"Pages of {origin[:200]} may not connect here.")
 
-    async def _first_op(self, ws: web.WebSocketResponse) -> tuple[str | None, Claims | None]:
+    async def _first_op(self, ws: WebSocket) -> tuple[str | None, Claims | None]:
         try:
             async with asyncio.timeout(self._services.settings.auth_seconds):
                 message = await ws.receive()
         except TimeoutError:
-            await ws.close(code=CloseCode.AUTH_TIMEOUT, message=b"no auth op in time", drain=False)
+            await ws.close(code=CloseCode.AUTH_TIMEOUT, message=b"no auth op in time")
             return None, None
         if message.type is WSMsgType.BINARY:
             await ws.close(code=CloseCode.PROTOCOL_VIOLATION, message=b"text frames only")
@@ -125,13 +128,11 @@ class Sockets:
         return verifier.cached(token) or await verifier.verify(token)
 
     async def _serve(
-        self, request: web.Request, ws: web.WebSocketResponse, token: str, claims: Claims
+        self, transport: asyncio.Transport, ws: WebSocket, token: str, claims: Claims
     ) -> None:
         services = self._services
-        transport = request.transport
-        if transport is None:
-            return
         connection = Connection(transport, claims, token, services.bounds, self._flusher)
+        ws.before_close = connection.end
         try:
             services.hub.attach(connection)
         except TooManyConnections as error:
@@ -146,7 +147,7 @@ class Sockets:
             services.counts.slow += connection.cut_off is CloseCode.SLOW_CONSUMER
 
     async def _refuse(
-        self, ws: web.WebSocketResponse, error: ServiceError, id: str | None, code: CloseCode
+        self, ws: WebSocket, error: ServiceError, id: str | None, code: CloseCode
     ) -> None:
         await ws.send_frame(encode(error_event(error, id)), WSMsgType.TEXT)
-        await ws.close(code=code, message=error.code.encode(), drain=False)
+        await ws.close(code=code, message=error.code.encode())

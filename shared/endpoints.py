@@ -153,6 +153,8 @@ async def _body(request: web.Request, decoder: msgspec.json.Decoder[Any]) -> Any
         raise BodyTimeout(f"The body has to be here within {BODY_SECONDS:g} s.") from None
     except web.HTTPRequestEntityTooLarge:
         raise BodyTooLarge("The body is above this service's limit.") from None
+    except ConnectionError:  # nobody is there to read this
+        raise MalformedBody("The connection was lost before the body was here.") from None
     except web.RequestPayloadError:
         raise MalformedBody("The body is not encoded as its headers say.") from None
     if not data:

@@ -3,8 +3,9 @@
 import json
 import logging
 import sys
+import time
 from contextvars import ContextVar
-from typing import TextIO
+from typing import ClassVar, TextIO
 
 import msgspec
 import structlog
@@ -69,6 +70,28 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger whose keyword arguments become fields: `log.info("login", employee=email)`."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
+
+
+class Recurring:
+    """A warning that could come thousands of times a second: told at once, then once in `SECONDS`
+    with how many there were. `total` counts all of them."""
+
+    SECONDS: ClassVar[float] = 60.0
+
+    def __init__(self, logger: structlog.stdlib.BoundLogger, event: str) -> None:
+        self._logger = logger
+        self._event = event
+        self._told_at = float("-inf")
+        self._untold = 0
+        self.total = 0
+
+    def warn(self, **fields: object) -> None:
+        self.total += 1
+        self._untold += 1
+        now = time.monotonic()
+        if now - self._told_at >= self.SECONDS:
+            self._logger.warning(self._event, count=self._untold, **fields)
+            self._told_at, self._untold = now, 0
 
 
 def _of_request(

@@ -1,5 +1,6 @@
 """Prometheus metrics: one registry per application; no label names a person or a conversation."""
 
+import asyncio
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
@@ -13,7 +14,12 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -80,8 +86,11 @@ class HttpMetrics(Collector):
         for labels, distribution in self._seconds.items():
             seconds.add_metric(labels, distribution.buckets(), distribution.total)
         yield seconds
+        tasks = len(asyncio.all_tasks())
+        yield GaugeMetricFamily("asyncio_tasks", "Tasks of the event loop", tasks)
 
     def exposition(self) -> web.Response:
+        """Call it where the event loop runs."""
         return web.Response(
             body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )

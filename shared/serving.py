@@ -6,7 +6,10 @@ aiohttp bounds each header, but neither all of them together nor the time that t
 
 import asyncio
 import signal
-from collections.abc import Callable
+import socket
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
@@ -29,6 +32,9 @@ MAX_HEADER_BYTES = 163_840
 MAX_HEADERS = 100
 FIRST_REQUEST_SECONDS = 15.0
 """A new connection that has no complete headers after this time is closed (slow loris)."""
+UNREAD_SECONDS = 60.0
+"""A peer that takes nothing of what is written to it for so long is cut off. TCP alone waits for
+ever where it keeps its window closed, and a quarter of an hour where it has vanished."""
 IDLE_SECONDS = 75.0
 """Between two requests, until the headers of the next are complete; proxies give up after 60."""
 
@@ -64,12 +70,31 @@ class _Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         return _Server(
-            made.request_handler,
+            partial(_dispatch, made.request_handler),
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
             loop=made._loop,
             **made._kwargs,
         )
+
+
+async def _dispatch(
+    handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], request: web.BaseRequest
+) -> web.StreamResponse:
+    """Refuse what aiohttp would refuse by itself before any middleware, repeating what was sent:
+    an expectation that is none (RFC 9110, section 10.1.1)."""
+    if request.headers.get("Expect", "100-continue").lower() != "100-continue":
+        return _refusal(request, MalformedRequest("The only expectation is 100-continue."))
+    return await handle(request)
+
+
+def _refusal(request: web.BaseRequest, error: ServiceError) -> web.Response:
+    request_id = new_request_id()
+    log.info("refused", request_id=request_id, status=error.status, remote=request.remote)
+    response = problems.reply(error, request_id)
+    protect(response, request_id)
+    response.force_close()
+    return response
 
 
 class _Server(web.Server):
@@ -84,6 +109,10 @@ class _Connection(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        # RFC 5482; on Linux it holds for closed windows as well, and after our side was closed.
+        transport.get_extra_info("socket").setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000)
+        )
         self._header_bytes = 0
         self._first_request: asyncio.TimerHandle | None = self._loop.call_later(
             FIRST_REQUEST_SECONDS, self.force_close
@@ -106,6 +135,11 @@ class _Connection(RequestHandler):
         if self._header_bytes > MAX_HEADER_BYTES:
             self.force_close()
 
+    def log_exception(self, *args: Any, **more: Any) -> None:
+        """A body that nobody reads and that is not what its headers say is no fault of ours."""
+        if not isinstance(more.get("exc_info"), web.RequestPayloadError):
+            super().log_exception(*args, **more)
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -117,17 +151,14 @@ class _Connection(RequestHandler):
         error: ServiceError
         if isinstance(exc, LineTooLong):
             error = HeadersTooLarge("The request line or a header is above this service's limit.")
+        elif isinstance(exc, ConnectionError):  # nobody is there to read this
+            error = MalformedRequest("The connection was lost.")
         elif status < 500:
             error = MalformedRequest("This is not HTTP as this service understands it.")
         else:
             log.error("a fault that nobody caught", exc_info=exc)
             error = InternalError("The fault was logged; quote the request id.")
-        request_id = new_request_id()
-        log.info("refused", request_id=request_id, status=error.status, remote=request.remote)
-        response = problems.reply(error, request_id)
-        protect(response, request_id)
-        response.force_close()
-        return response
+        return _refusal(request, error)
 
     def _requested(self) -> None:
         if self._first_request is not None:

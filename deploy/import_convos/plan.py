@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 import bson
-from bson import CodecOptions, UuidRepresentation
+from bson import CodecOptions, DatetimeConversion, UuidRepresentation
 from msgspec import Struct
 
 from chat_service.conversation import Conversation
@@ -17,7 +17,13 @@ from chat_service.conversation import Conversation
 MOST_CONVERSATIONS = 500
 MOST_MESSAGES = 20_000
 
-_ANY_ID = CodecOptions[dict[str, Any]](uuid_representation=UuidRepresentation.STANDARD)
+# As the reference is read: an `_id` that comes back as something else would not be found again.
+_ANY_ID = CodecOptions[dict[str, Any]](
+    tz_aware=True,
+    uuid_representation=UuidRepresentation.STANDARD,
+    unicode_decode_error_handler="replace",
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+)
 
 
 class Planned(Struct, frozen=True):

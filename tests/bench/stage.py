@@ -49,9 +49,14 @@ class Stage:
     """Starts servers for figures, and stops them all at its end."""
 
     def __init__(
-        self, folder: Path, mongo_url: str | None = None, amqp_url: str | None = None
+        self,
+        folder: Path,
+        mongo_url: str | None = None,
+        amqp_url: str | None = None,
+        token_seconds: int = TOKEN_SECONDS,
     ) -> None:
         """Servers of its own unless both addresses are given."""
+        self._token_seconds = token_seconds
         self.folder = folder
         self.mongo_url = mongo_url or ""
         self.amqp_url = amqp_url or ""
@@ -67,7 +72,7 @@ class Stage:
             self.auth = await self._stack.enter_async_context(self.auth_service())
             keys = load_keys(self.folder / "keys")
             self._issuer = TokenIssuer(
-                keys, issuer="messaging-auth", audience="messaging", lifetime=TOKEN_SECONDS
+                keys, issuer="messaging-auth", audience="messaging", lifetime=self._token_seconds
             )
             self.mongo: MongoClient[dict[str, Any]] = self._stack.enter_context(
                 MongoClient(self.mongo_url, serverSelectionTimeoutMS=5000)

@@ -14,6 +14,7 @@ from deploy.local.mongodb import MongoServer
 from tests.cluster.client import ChatClient
 from tests.cluster.conftest import Launch
 from tests.cluster.system import PASSWORD, Person, Service, System
+from tests.cluster.vitals import vitals
 from tests.conditions import eventually
 
 IN_FLIGHT = 16
@@ -85,6 +86,19 @@ async def test_a_flood_that_is_not_read_waits_in_the_socket_and_loses_nothing(
         await a.until(lambda: len(a.of("ack")) == len(ids) + 1)
         assert [ack["id"] for ack in a.of("ack")][1:] == ids
         assert [event["id"] for event in b.messages if event["id"] in set(ids)] == ids
+
+
+async def test_the_ways_to_write_an_address_take_no_memory(cramped: System) -> None:
+    chat = cramped.chats[0]
+    ann, bob = await cramped.person("ann"), await cramped.person("bob")
+    async with cramped.connect(ann) as a:
+        await a.said(bob.email, "so that there is a conversation")
+        before = vitals(chat.url).resident
+        for padding in range(59_000, 60_000):
+            await a.send("typing", to=" " * padding + bob.email, active=True)
+        await a.ping()
+        assert not a.of("error")
+        assert vitals(chat.url).resident - before < 20_000_000  # of 60 MB that were sent
 
 
 async def test_an_employee_has_a_limited_number_of_sockets(cramped: System) -> None:

@@ -23,7 +23,7 @@ from tests.conditions import eventually
 MONITORING = ROOT / "deploy" / "k8s" / "components" / "monitoring"
 LABELS = {"outcome", "what", "work", "committed", "method", "route", "status", "le"}
 """Those of our own metrics: a handful of values each."""
-OURS = ("auth_", "chat_", "http_")
+OURS = ("auth_", "chat_", "http_", "asyncio_")
 
 Samples = dict[str, float]
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from yarl import URL
 
 from shared import endpoints, serving
+from tests.conditions import until
 from tests.integration.notes import Dependency, notes_service, notes_settings
 
 HEADERS = {
@@ -28,6 +30,7 @@ HEADERS = {
 async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[URL]:
     """As a process serves, with less patience."""
     monkeypatch.setattr(serving, "FIRST_REQUEST_SECONDS", 0.3)
+    monkeypatch.setattr(serving, "UNREAD_SECONDS", 0.5)
     monkeypatch.setattr(endpoints, "BODY_SECONDS", 0.3)
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     service = notes_service(Dependency())
@@ -95,6 +98,47 @@ async def test_what_is_not_http_is_answered_like_everything_else(server: URL, se
     assert HEADERS.items() <= headers.items()
 
 
+@pytest.mark.parametrize("path", ["/notes", "/nowhere"])
+@pytest.mark.parametrize("expectation", [b"wonders", b"\xff"])
+async def test_an_expectation_that_is_none_is_refused(
+    server: URL, path: str, expectation: bytes
+) -> None:
+    sent = request("Expect: ?", line=f"GET {path} HTTP/1.1").replace(b"?", expectation)
+    status, headers, problem = await exchange(server, sent)
+    assert (status, problem["code"]) == (400, "malformed_request")
+    assert HEADERS.items() <= headers.items()
+
+
+async def test_a_body_that_nobody_reads_is_no_fault(
+    server: URL, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = request("Content-Encoding: gzip", "Content-Length: 5") + b"hello"
+    assert (await exchange(server, sent, request("Connection: close")))[0] == 200
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_who_hangs_up_in_the_middle_of_a_body_is_no_fault(
+    server: URL, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half = request(
+        "Content-Type: application/json", "Content-Length: 100", line="POST /notes HTTP/1.1"
+    )
+    tasks = len(asyncio.all_tasks())
+    _, writer = await asyncio.open_connection(server.host, server.port)
+    writer.write(half)
+    await writer.drain()
+    assert (await exchange(server, request()))[0] == 200  # by then it has begun with the other
+    writer.transport.abort()
+
+    async def seen() -> bool:
+        return len(asyncio.all_tasks()) <= tasks
+
+    await until(seen)
+    written = capsys.readouterr().out
+    assert "status=400" in written
+    assert "unhandled error" not in written
+
+
 async def test_every_reply_has_headers_that_keep_browsers_from_harm(server: URL) -> None:
     for line in ("GET /notes HTTP/1.1", "GET /nowhere HTTP/1.1", "GET /healthz HTTP/1.1"):
         _, headers, _ = await exchange(server, request(line=line))
@@ -114,3 +158,22 @@ async def test_who_does_not_finish_the_body_is_told_so(server: URL) -> None:
     )
     status, _, problem = await exchange(server, half, b'{"text": ')
     assert (status, problem["code"]) == (408, "body_timeout")
+
+
+async def test_who_does_not_read_the_replies_is_cut_off(server: URL) -> None:
+    tasks = len(asyncio.all_tasks())
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.connect((server.host, server.port))
+    with connection:
+        asked = request(line="GET /docs/assets/swagger-ui-bundle.js HTTP/1.1")
+        connection.sendall(asked * 20)  # far more than the kernels hold
+
+        async def served() -> bool:
+            return len(asyncio.all_tasks()) > tasks
+
+        async def forgotten() -> bool:
+            return len(asyncio.all_tasks()) <= tasks
+
+        await until(served)
+        await until(forgotten)

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 import structlog
 
-from shared.logs import configure, get_logger
+from shared.logs import Recurring, configure, get_logger
 
 
 @pytest.fixture
@@ -88,3 +88,17 @@ def test_the_console_is_for_people(stream: io.StringIO) -> None:
     get_logger("example").info("login", employee="ada@example.com")
     assert "login" in stream.getvalue()
     assert "employee=ada@example.com" in stream.getvalue()
+
+
+def test_a_warning_that_recurs_is_told_once_a_minute_with_its_number(
+    stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure("json", "INFO", stream)
+    now = 1000.0
+    monkeypatch.setattr("shared.logs.time.monotonic", lambda: now)
+    dropped = Recurring(get_logger("test"), "dropped")
+    for now in (1000.0, 1001.0, 1059.0, 1060.0, 1061.0):  # noqa: B007 - the clock reads it
+        dropped.warn(size=1)
+    told = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(line["event"], line["count"]) for line in told] == [("dropped", 1), ("dropped", 3)]
+    assert dropped.total == 5

@@ -2,6 +2,7 @@
 
 from uuid import UUID, uuid4
 
+import pytest
 from bson import ObjectId
 
 from chat_service.conversation import between
@@ -203,6 +204,14 @@ def test_conversations_that_cannot_be_are_skipped_and_named(reference: Reference
     ]
     assert result.reasons("messages") == [("not a document", 0)]
     assert [len(rows) for rows in reference.everything()] == [3, 0, 0]
+
+
+@pytest.mark.parametrize("id", [NOON, {"at": NOON, "of": uuid4()}, -0.0, "1", b"1"])
+def test_a_conversation_may_have_any_id(reference: ReferenceSystem, id: object) -> None:
+    ann, bob = reference.people("ann", "bob")
+    reference.convo([ann, bob], [message(ann, "1", NOON)], _id=id)
+    reference.run()
+    assert reference.texts(ann, bob) == ["1"]
 
 
 def test_several_documents_of_one_pair_are_merged_by_time(reference: ReferenceSystem) -> None:

@@ -1,0 +1,1 @@
+"""Fuzzing: input that nobody should send, in numbers that nobody would write down."""
