@@ -19,7 +19,7 @@ from aiormq.abc import AbstractChannel as PlainChannel
 from aiormq.abc import DeliveredMessage, FieldTable
 
 from chat_service.broker import BrokerDown, Listener
-from shared.amqp import FAILURES
+from shared.amqp import FAILURES, connection_in_use
 from shared.logs import get_logger
 
 log = get_logger("rabbitmq")
@@ -67,7 +67,8 @@ class RabbitBroker:
         attempt = 0
         while True:
             try:
-                await self._connect_and_stay(listener)
+                with connection_in_use():
+                    await self._connect_and_stay(listener)
                 attempt = 0
             except FAILURES as error:
                 if attempt % 10 == 0:
@@ -84,7 +85,8 @@ class RabbitBroker:
         session = self._session
         if session is not None:
             try:
-                await session.queue.bind(session.exchange, key, timeout=TIMEOUT_SECONDS)
+                with connection_in_use():
+                    await session.queue.bind(session.exchange, key, timeout=TIMEOUT_SECONDS)
             except FAILURES:  # the next connection binds all keys before it is restored
                 session.lost.set()
 
@@ -93,7 +95,8 @@ class RabbitBroker:
         session = self._session
         if session is not None:
             try:
-                await session.queue.unbind(session.exchange, key, timeout=TIMEOUT_SECONDS)
+                with connection_in_use():
+                    await session.queue.unbind(session.exchange, key, timeout=TIMEOUT_SECONDS)
             except FAILURES:
                 session.lost.set()
 
@@ -107,10 +110,11 @@ class RabbitBroker:
         properties = spec.Basic.Properties(delivery_mode=NOT_PERSISTENT, headers=headers)
         channel = session.confirmed if confirm else session.unconfirmed
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                await channel.basic_publish(
-                    body, exchange=EXCHANGE, routing_key=first, properties=properties
-                )
+            with connection_in_use():
+                async with asyncio.timeout(TIMEOUT_SECONDS):
+                    await channel.basic_publish(
+                        body, exchange=EXCHANGE, routing_key=first, properties=properties
+                    )
         except FAILURES as error:
             raise BrokerDown(str(error) or type(error).__name__) from error
 
@@ -144,7 +148,7 @@ class RabbitBroker:
             yield connection
         finally:
             # A connection that is given up for being deaf does not answer its closing either.
-            with suppress(*FAILURES):
+            with suppress(*FAILURES), connection_in_use():
                 async with asyncio.timeout(TIMEOUT_SECONDS):
                     await connection.close()
 

@@ -1,7 +1,8 @@
 """A connection to RabbitMQ that is made again whenever it is lost."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import aio_pika
 from aio_pika.abc import AbstractConnection
@@ -26,6 +27,22 @@ FAILURES = (
 """What aio-pika raises when the connection is not there, or goes while it is used."""
 
 
+@contextmanager
+def connection_in_use() -> Iterator[None]:
+    """Turn the end of a connection into one of `FAILURES`.
+
+    aiormq cancels the futures of those who wait for a connection that ends. Left alone, that ends
+    their tasks, as if somebody had wanted them to end.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise ConnectionError("the connection ended while it was used") from None
+
+
 async def stay_connected(
     url: str, name: str, use: Callable[[AbstractConnection], Awaitable[None]]
 ) -> None:
@@ -37,15 +54,16 @@ async def stay_connected(
     attempt = 0
     while True:
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                connection = await aio_pika.connect(
-                    url,
-                    heartbeat=HEARTBEAT_SECONDS,
-                    client_properties={"connection_name": name},
-                )
-            attempt = 0
-            async with connection:
-                await _while_open(connection, use)
+            with connection_in_use():
+                async with asyncio.timeout(TIMEOUT_SECONDS):
+                    connection = await aio_pika.connect(
+                        url,
+                        heartbeat=HEARTBEAT_SECONDS,
+                        client_properties={"connection_name": name},
+                    )
+                attempt = 0
+                async with connection:
+                    await _while_open(connection, use)
             log.warning("RabbitMQ went away", connection=name)
         except FAILURES as error:
             if attempt % 10 == 0:

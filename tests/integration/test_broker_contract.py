@@ -329,6 +329,23 @@ async def test_a_silent_connection_can_be_given_up(rabbit: Rabbit) -> None:
     await one.until(lambda: rabbit.relay.connections == 1)
 
 
+async def test_who_waits_for_a_connection_that_is_given_up_fails_and_is_not_cancelled(
+    rabbit: Rabbit,
+) -> None:
+    """aiormq cancels their futures: a publisher that ends by that is mute for ever."""
+    one = rabbit.instance
+    rabbit.relay.freeze()
+    publishing = [asyncio.create_task(one.say("red")) for _ in range(10)]
+    binding = asyncio.create_task(one.broker.bind("blue"))
+    for _ in range(20):
+        await asyncio.sleep(0)  # until they wait for their answers
+    one.broker.reset()
+    await asyncio.wait([*publishing, binding])
+    assert not [task for task in (*publishing, binding) if task.cancelled()]
+    assert all(isinstance(task.exception(), BrokerDown) for task in publishing)
+    assert binding.exception() is None
+
+
 async def test_a_binding_that_cannot_be_made_does_not_leave_the_instance_deaf(
     rabbit: Rabbit,
 ) -> None:
