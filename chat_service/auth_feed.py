@@ -30,6 +30,7 @@ from shared.auth_events import (
     revoked_sessions,
 )
 from shared.logs import Recurring, get_logger
+from shared.parts import together
 
 log = get_logger("auth_feed")
 
@@ -79,11 +80,10 @@ class AuthFeed:
 
     async def run(self) -> None:
         """Listen and ask until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep_asking())
-            if self._amqp_url is not None:
-                name = f"{self._instance} auth"
-                group.create_task(stay_connected(self._amqp_url, name, self._listen))
+        parts = [self._keep_asking()]
+        if self._amqp_url is not None:
+            parts.append(stay_connected(self._amqp_url, f"{self._instance} auth", self._listen))
+        await together(*parts)
 
     async def check(self) -> str | None:
         """For readiness: None while nothing can have been missed."""

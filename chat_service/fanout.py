@@ -30,6 +30,7 @@ from chat_service.events import (
 )
 from shared.logs import Recurring, get_logger
 from shared.metrics import SECONDS, Distribution
+from shared.parts import together
 
 log = get_logger("fanout")
 
@@ -99,11 +100,12 @@ class FanOut:
             stack.push_async_callback(self._end_bindings)
             await self._broker.bind(self._canary_key)
             await self._broker.bind(EVERYONE_KEY)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._broker.run(self))
-                group.create_task(self._publish_events())
-                group.create_task(self._publish_signals())
-                group.create_task(self._sing())
+            await together(
+                self._broker.run(self),
+                self._publish_events(),
+                self._publish_signals(),
+                self._sing(),
+            )
 
     def attach(self, employee: str) -> asyncio.Future[None]:
         """Hear of this employee's events, until `detach`.

@@ -22,6 +22,7 @@ from chat_service.entry_store import EntryStore, Uncertain
 from chat_service.events import Announcement
 from shared.errors import InternalError, ServiceError, Unavailable
 from shared.logs import get_logger
+from shared.parts import together
 
 log = get_logger("message_log")
 
@@ -67,9 +68,7 @@ class MessageLog:
 
     async def run(self) -> None:
         """Commit until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for lane in self._lanes:
-                group.create_task(lane.run())
+        await together(*(lane.run() for lane in self._lanes))
 
     async def drained(self) -> None:
         """Returns once nothing waits and nothing is under way."""

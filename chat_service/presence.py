@@ -23,6 +23,7 @@ from chat_service.presence_store import Presence, PresenceStore
 from chat_service.protocol import PresenceEvent, encode
 from shared.errors import ServiceError, Unavailable
 from shared.logs import get_logger
+from shared.parts import together
 
 log = get_logger("presence")
 
@@ -124,10 +125,11 @@ class PresenceKeeper:
     async def run(self) -> None:
         """Write, announce and clear up until cancelled."""
         look = self._times.lease / LOOKS
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._again_and_again(self._write, WRITE_SECONDS))
-            group.create_task(self._again_and_again(self._announce, ANNOUNCE_SECONDS))
-            group.create_task(self._again_and_again(self._clear_up, look, jitter=look / 4))
+        await together(
+            self._again_and_again(self._write, WRITE_SECONDS),
+            self._again_and_again(self._announce, ANNOUNCE_SECONDS),
+            self._again_and_again(self._clear_up, look, jitter=look / 4),
+        )
 
     async def end(self) -> None:
         """Let the lease run out after the grace time, when most will be connected elsewhere. Who is
