@@ -1,8 +1,7 @@
 """The auth service put together: the one place that knows every part of it."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -41,12 +40,10 @@ from auth_service.throttling import Throttle
 from auth_service.tokens import TokenIssuer
 from shared.application import assemble
 from shared.health import Health
-from shared.logs import get_logger
 from shared.metrics import HttpMetrics
 from shared.mongo import Database, Mongo
+from shared.parts import keep_running
 from shared.tokens import VERIFIER
-
-log = get_logger("auth")
 
 DESCRIPTION = "Sign-up, login, sessions, and the public keys of the access tokens."
 
@@ -117,10 +114,7 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
             stack.callback(passwords.close)
             stack.callback(mongo.close)
             watch = [KeyWatch(folder, keys).run] if watched else []
-            for run in (mongo.run, announcer.run, own_account.run, people.run, *watch):
-                task = asyncio.create_task(run(), name=run.__qualname__)
-                task.add_done_callback(_report)
-                stack.push_async_callback(_end, task)
+            keep_running(stack, mongo.run, announcer.run, own_account.run, people.run, *watch)
             yield
 
     app = assemble(
@@ -154,14 +148,3 @@ async def _prepare(database: Database) -> None:
     await departures.prepare(database)
     await sessions.prepare(database)
     await throttle_store.prepare(database)
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.critical("a part of the service ended", part=task.get_name(), exc_info=task.exception())
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

@@ -1,7 +1,6 @@
 """Puts the chat service together. Nothing happens at import."""
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 
@@ -49,6 +48,7 @@ from shared.jwks import RemoteKeys
 from shared.logs import get_logger
 from shared.metrics import METRICS, HttpMetrics
 from shared.mongo import Database, Mongo
+from shared.parts import keep_running
 from shared.tokens import VERIFIER, KeySource, TokenVerifier
 
 log = get_logger("chat")
@@ -200,7 +200,8 @@ async def _start(
 
     stack.push_async_callback(_last_words, fanout, summaries)
     stack.push_async_callback(presence.end)
-    for run in (
+    keep_running(
+        stack,
         mongo.run,
         clock.run,
         message_log.run,
@@ -209,10 +210,7 @@ async def _start(
         fanout.run,
         presence.run,
         auth_feed.run,
-    ):
-        task = asyncio.create_task(run(), name=run.__qualname__)
-        task.add_done_callback(_report)
-        stack.push_async_callback(_end, task)
+    )
 
 
 async def _prepare(database: Database) -> None:
@@ -240,16 +238,3 @@ async def _last_words(fanout: FanOut, summaries: Summaries) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(3):
             await summaries.write()
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    """A part that should run for ever has failed: half a service is worse than a new one."""
-    if not task.cancelled() and task.exception() is not None:
-        log.critical("a part of the service ended", part=task.get_name(), exc_info=task.exception())
-        signal.raise_signal(signal.SIGTERM)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

@@ -6,10 +6,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from chat_service.entries import Committed, Draft, Entry, Kind
+from chat_service.entries import Committed, Draft, Entry, Head, Kind
 from chat_service.entry_store import (
     EntryStore,
-    Head,
     Refusal,
     Uncertain,
     milliseconds,

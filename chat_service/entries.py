@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import Enum
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from chat_service.conversation import Conversation
 from shared.errors import ServiceError
@@ -37,6 +37,25 @@ class Entry(Struct, frozen=True, gc=False):
     message: UUID | None = None
     edited_at: datetime | None = None
     deleted: bool = False
+
+
+class Head(Struct, frozen=True, gc=False):
+    """The last entry of a conversation: its position and when it was written (ms since epoch)."""
+
+    seq: int
+    at: int
+
+
+EMPTY = Head(0, 0)
+
+
+class Recent(Struct):
+    """Of a conversation's newest entries: the last one's position and time, and the last message's
+    position of each sender."""
+
+    head: int
+    at: datetime
+    sent: dict[str, int] = field(default_factory=dict)
 
 
 class Draft(Struct, eq=False):

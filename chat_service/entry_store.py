@@ -12,12 +12,12 @@ from uuid import UUID
 
 from bson.binary import UUID_SUBTYPE, Binary
 from motor.motor_asyncio import AsyncIOMotorClientSession
-from msgspec import Struct, field
+from msgspec import Struct
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from chat_service.entries import Entry, Kind
+from chat_service.entries import EMPTY, Entry, Head, Kind, Recent
 from chat_service.pages import Page, PageQuery
 from shared.errors import MessageDeleted, NotSender, ServiceError, UnknownMessage
 from shared.mongo import Collection, Database, Document, reachable, unavailable
@@ -49,25 +49,6 @@ class Inserted(Struct, frozen=True):
     count: int
     refusal: Refusal | None = None
     reason: str = ""
-
-
-class Head(Struct, frozen=True, gc=False):
-    """The last entry of a conversation: its position and when it was written (ms since epoch)."""
-
-    seq: int
-    at: int
-
-
-EMPTY = Head(0, 0)
-
-
-class Recent(Struct):
-    """Of a conversation's newest entries: the last one's position and time, and the last message's
-    position of each sender."""
-
-    head: int
-    at: datetime
-    sent: dict[str, int] = field(default_factory=dict)
 
 
 class EntryStore:
@@ -235,14 +216,14 @@ class EntryStore:
         if len(queries) == 1:
             (query,) = queries
             cursor = self._messages.find(
-                query.filter, sort=[("seq", query.direction)], limit=query.limit + 1
+                _matching(query), sort=[("seq", _direction(query))], limit=query.limit + 1
             )
             with reachable():
                 return [_page(query, await cursor.to_list(None))]
         stages: list[list[Document]] = [
             [
-                {"$match": query.filter},
-                {"$sort": {"seq": query.direction}},
+                {"$match": _matching(query)},
+                {"$sort": {"seq": _direction(query)}},
                 {"$limit": query.limit + 1},
                 {"$set": {"page": number}},
             ]
@@ -292,6 +273,20 @@ def _document(entry: Entry) -> Document:
 
 def _binary(id: UUID) -> Binary:
     return Binary(id.bytes, UUID_SUBTYPE)
+
+
+def _matching(query: PageQuery) -> Document:
+    matching: Document = {"convo": query.conversation}
+    if query.messages_only:
+        matching["kind"] = Kind.MESSAGE.value
+    bounds = {"$gt": query.after, "$lt": query.before}
+    if given := {operator: seq for operator, seq in bounds.items() if seq is not None}:
+        matching["seq"] = given
+    return matching
+
+
+def _direction(query: PageQuery) -> int:
+    return -1 if query.after is None else 1
 
 
 def _page(query: PageQuery, rows: list[Document]) -> Page:

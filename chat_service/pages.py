@@ -3,7 +3,6 @@
 from msgspec import Struct
 
 from chat_service.entries import Entry
-from shared.mongo import Document
 
 
 class PageQuery(Struct, frozen=True, kw_only=True):
@@ -15,23 +14,6 @@ class PageQuery(Struct, frozen=True, kw_only=True):
     after: int | None = None
     limit: int
     messages_only: bool = False
-
-    @property
-    def direction(self) -> int:
-        return -1 if self.after is None else 1
-
-    @property
-    def filter(self) -> Document:
-        bounds: Document = {}
-        if self.after is not None:
-            bounds["$gt"] = self.after
-        if self.before is not None:
-            bounds["$lt"] = self.before
-        return (
-            {"convo": self.conversation}
-            | ({"kind": "message"} if self.messages_only else {})
-            | ({"seq": bounds} if bounds else {})
-        )
 
 
 class Page(Struct, frozen=True):

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from chat_service.conversations import Conversations, Summary
-from chat_service.entries import Committed, Kind
-from chat_service.entry_store import EntryStore, Recent
+from chat_service.entries import Committed, Kind, Recent
+from chat_service.entry_store import EntryStore
 from shared.errors import ServiceError
 from shared.logs import get_logger
 

@@ -1,12 +1,39 @@
 """Parts of a service that run for ever: where one ends, by whatever, the whole has failed."""
 
 import asyncio
-from collections.abc import Coroutine
+import signal
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
 from typing import Any
+
+from shared.logs import get_logger
+
+log = get_logger("parts")
 
 
 class PartEnded(Exception):
     """A part that runs for ever has returned, or was cancelled by nobody."""
+
+
+def keep_running(stack: AsyncExitStack, *runs: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run each until `stack` is closed, the last one first. Where one fails the process is told to
+    end: half a service is worse than a new one."""
+    for run in runs:
+        task = asyncio.create_task(run(), name=run.__qualname__)
+        task.add_done_callback(_report)
+        stack.push_async_callback(_end, task)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.critical("a part of the service ended", part=task.get_name(), exc_info=task.exception())
+        signal.raise_signal(signal.SIGTERM)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 async def together(*parts: Coroutine[Any, Any, None]) -> None:

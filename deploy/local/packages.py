@@ -53,8 +53,8 @@ def missing_for_rabbitmq() -> list[str]:
 
 
 def missing_for_tests() -> list[str]:
-    """Programs that some tests use; where they cannot be had, those are skipped."""
-    return [
+    """What some tests use; where it cannot be had, those are skipped."""
+    programs = [
         package
         for package, program in (
             ("chromium", "chromium"),
@@ -63,6 +63,12 @@ def missing_for_tests() -> list[str]:
         )
         if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None
     ]
+    return programs if libfaketime() else [*programs, "libfaketime"]
+
+
+def libfaketime() -> Path | None:
+    """The library with which `make chaos` gives processes a wrong clock."""
+    return next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
 
 def may_install() -> bool:

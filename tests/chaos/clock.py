@@ -4,10 +4,9 @@ It makes a service several times slower (its waits are emulated, too), so a proc
 while its clock is wrong: it is started with it, and started again without.
 """
 
-from pathlib import Path
+from deploy.local.packages import libfaketime
 
-LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-AVAILABLE = bool(LIBRARIES)
+AVAILABLE = libfaketime() is not None
 HOW_TO_GET = "wrong clocks need libfaketime (on Debian and Ubuntu: apt-get install libfaketime)"
 
 
@@ -15,7 +14,7 @@ def wrong_clock(seconds: int) -> dict[str, str]:
     """The environment of a process that is so many seconds ahead, or behind. Its monotonic clock is
     left alone."""
     return {
-        "LD_PRELOAD": str(LIBRARIES[0]),
+        "LD_PRELOAD": str(libfaketime()),
         "FAKETIME": f"{seconds:+d}s",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }

@@ -1,12 +1,14 @@
 """Parts that run for ever: none of them ends unnoticed."""
 
 import asyncio
+import signal
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
-from shared.parts import PartEnded, together
+from shared.parts import PartEnded, keep_running, together
 
 
 async def for_ever() -> None:
@@ -46,3 +48,20 @@ async def test_who_is_cancelled_is_cancelled() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_a_part_that_fails_ends_the_process() -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, told.set)
+    try:
+        async with AsyncExitStack() as stack:
+            keep_running(stack, for_ever, returning)  # one that is through has not failed
+        assert not told.is_set()
+        stack = AsyncExitStack()
+        keep_running(stack, for_ever, failing)
+        await told.wait()
+        with pytest.raises(RuntimeError, match="broken"):  # the process ends with a status of 1
+            await stack.aclose()
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
