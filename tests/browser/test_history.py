@@ -177,15 +177,14 @@ WATCH_FRAMES = """() => {
 
 
 def _first_visible(page: Page) -> int:
-    """The number in the first message that is in view."""
-    return int(
-        page.evaluate("""() => {
-          const log = document.querySelector('[role=log]').getBoundingClientRect();
-          const shown = [...document.querySelectorAll('article')].find(
-            (article) => article.getBoundingClientRect().top >= log.top);
-          return shown.querySelector('.bubble-text').textContent.match(/message (\\d+)/)[1];
-        }""")
-    )
+    """The number in the first message that is in view; just after a jump there may be none yet."""
+    number = page.wait_for_function("""() => {
+      const log = document.querySelector('[role=log]').getBoundingClientRect();
+      const shown = [...document.querySelectorAll('article')].find(
+        (article) => article.getBoundingClientRect().top >= log.top);
+      return shown?.querySelector('.bubble-text').textContent.match(/message (\\d+)/)[1];
+    }""")
+    return int(number.json_value())
 
 
 def _top_of(page: Page, number: int) -> float:

@@ -65,6 +65,7 @@ class Device:
         self._resume_again = False
         self._refused: set[str] = set()
         self._resending: asyncio.Task[None] | None = None
+        self._resuming_later: asyncio.Task[None] | None = None
         self._ws: aiohttp.ClientWebSocketResponse | None = None
         self._order = asyncio.Lock()
         self._news = asyncio.Condition()
@@ -81,7 +82,8 @@ class Device:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        tasks = [task for task in (self._running, self._resending) if task is not None]
+        later = self._resending, self._resuming_later
+        tasks = [self._running, *(task for task in later if task is not None)]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -170,7 +172,7 @@ class Device:
             case "ack":
                 self._acknowledged(event)
             case "error":
-                self._refuse(event)
+                self._refuse(ws, event)
             case "resync":
                 self.resyncs += 1
                 await self._resume(ws)
@@ -219,18 +221,21 @@ class Device:
             assert ahead.setdefault(seq, entry) == entry
             self._show_ready(view, ahead)
 
-    def _refuse(self, error: Event) -> None:
+    def _refuse(self, ws: aiohttp.ClientWebSocketResponse, error: Event) -> None:
         self.refusals.append(error)
         id = error.get("id")
-        if id not in self.outbox:
-            return
-        if "retry_after_ms" not in error:
-            del self.outbox[id]
-            return
-        self._refused.add(id)
-        if self._resending is None or self._resending.done():
+        if id is not None and id == self._resuming:
             wait = error["retry_after_ms"] / 1000
-            self._resending = asyncio.create_task(self._resend_after(wait))
+            self._resuming_later = asyncio.create_task(self._resume_after(wait, ws, id))
+        elif id not in self.outbox:
+            return
+        elif "retry_after_ms" not in error:
+            del self.outbox[id]
+        else:
+            self._refused.add(id)
+            if self._resending is None or self._resending.done():
+                wait = error["retry_after_ms"] / 1000
+                self._resending = asyncio.create_task(self._resend_after(wait))
 
     async def _resend_after(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -247,6 +252,14 @@ class Device:
         self._resuming = str(uuid4())
         self._resume_again = False
         await self._write(ws, {"type": "resume", "cursors": self.cursors, "id": self._resuming})
+
+    async def _resume_after(
+        self, seconds: float, ws: aiohttp.ClientWebSocketResponse, refused: str
+    ) -> None:
+        await asyncio.sleep(seconds)
+        if self._resuming == refused:
+            self._resuming = None
+            await self._resume(ws)
 
     async def _resumed(self, ws: aiohttp.ClientWebSocketResponse, event: Event) -> None:
         assert event["id"] == self._resuming
