@@ -151,8 +151,12 @@ class Person:
         page.evaluate("place => { location.hash = place }", f"#/with/{other.email}")
         expect(page.get_by_role("log")).to_be_visible()
 
+    @property
+    def composer(self) -> Locator:
+        return self.page.get_by_role("textbox", name=re.compile("^Write to"))
+
     def say(self, text: str) -> None:
-        self.page.get_by_role("textbox", name=re.compile("^Write to")).fill(text)
+        self.composer.fill(text)
         self.page.keyboard.press("Enter")
 
     def message(self, text: str, page: Page | None = None) -> Locator:

@@ -79,6 +79,9 @@ def test_logging_out_of_one_tab_is_logging_out(person: NewPerson) -> None:
     second = ann.new_page()
     second.goto(ann.address)
     expect(second.get_by_role("heading", name="Messages", exact=True)).to_be_visible()
+    bob = person("Bob Okafor", visits=False)
+    ann.open(bob)
+    ann.composer.fill("nobody else's business")
     ann.page.get_by_role("button", name="Your account").click()
     ann.page.get_by_role("button", name="Log out").click()
     for page in (ann.page, second):

@@ -114,7 +114,7 @@ def test_unread_messages_are_counted_until_they_are_seen(pair: Pair) -> None:
 
 def test_the_composer_takes_lines_and_watches_the_length(pair: Pair) -> None:
     ann, bob = pair
-    box = ann.page.get_by_role("textbox", name="Write to")
+    box = ann.composer
     box.fill("one")
     box.press("Shift+Enter")
     box.press_sequentially("two")
@@ -125,6 +125,19 @@ def test_the_composer_takes_lines_and_watches_the_length(pair: Pair) -> None:
     box.fill("👍" * 4_001)
     expect(ann.page.locator(".counter")).to_have_text("-1 characters left")
     expect(ann.page.get_by_role("button", name="Send")).to_be_disabled()
+
+
+def test_what_is_written_and_not_sent_survives_a_reload(pair: Pair) -> None:
+    ann, bob = pair
+    ann.composer.fill("half a sent")
+    ann.page.reload()
+    expect(ann.composer).to_have_value("half a sent")
+    ann.composer.press_sequentially("ence")
+    ann.composer.press("Enter")
+    bob.sees("half a sentence")
+    ann.page.reload()
+    ann.sees("half a sentence")
+    expect(ann.composer).to_have_value("")
 
 
 def test_links_are_links_and_nothing_else_is(pair: Pair) -> None:

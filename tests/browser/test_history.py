@@ -178,13 +178,19 @@ WATCH_FRAMES = """() => {
 
 def _first_visible(page: Page) -> int:
     """The number in the first message that is in view; just after a jump there may be none yet."""
-    number = page.wait_for_function("""() => {
-      const log = document.querySelector('[role=log]').getBoundingClientRect();
-      const shown = [...document.querySelectorAll('article')].find(
-        (article) => article.getBoundingClientRect().top >= log.top);
-      return shown?.querySelector('.bubble-text').textContent.match(/message (\\d+)/)[1];
-    }""")
-    return int(number.json_value())
+    return int(
+        page.evaluate("""() => new Promise((found) => {
+          let frames = 0;
+          const look = () => {
+            const log = document.querySelector('[role=log]').getBoundingClientRect();
+            const shown = [...document.querySelectorAll('article')].find(
+              (article) => article.getBoundingClientRect().top >= log.top);
+            if (!shown && frames++ < 600) return requestAnimationFrame(look);
+            found(shown.querySelector('.bubble-text').textContent.match(/message (\\d+)/)[1]);
+          };
+          look();
+        })""")
+    )
 
 
 def _top_of(page: Page, number: int) -> float:

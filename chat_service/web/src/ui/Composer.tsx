@@ -27,7 +27,7 @@ export function Composer({ ref, other, editing, cancelEditing, editLast, say }: 
   const { drafts } = useDesk();
   const { textLimit } = useSnapshot();
   const { name } = usePerson(other);
-  const [text, setText] = useState(() => drafts.get(other) ?? "");
+  const [text, setText] = useState(() => drafts.get(other));
   const area = useRef<HTMLTextAreaElement>(null);
   const typing = useTyping(other);
   const left = textLimit - [...text].length;
@@ -35,10 +35,12 @@ export function Composer({ ref, other, editing, cancelEditing, editLast, say }: 
 
   useImperativeHandle(ref, () => ({ focus: () => area.current?.focus() }), []);
   useEffect(() => {
-    if (matchMedia("(hover: hover)").matches) area.current?.focus();
+    const element = area.current!;
+    element.setSelectionRange(element.value.length, element.value.length); // one goes on with a draft
+    if (matchMedia("(hover: hover)").matches) element.focus();
   }, []);
   useLayoutEffect(() => {
-    setText(editing ? (editing.message.text ?? "") : (drafts.get(other) ?? ""));
+    setText(editing ? (editing.message.text ?? "") : drafts.get(other));
   }, [editing, other, drafts]);
   useLayoutEffect(() => {
     const element = area.current!;
@@ -58,8 +60,8 @@ export function Composer({ ref, other, editing, cancelEditing, editLast, say }: 
     if (!sendable) return;
     if (!editing || text.trim() !== editing.message.text) say(text.trim());
     else cancelEditing();
-    if (!editing) drafts.delete(other);
-    setText(drafts.get(other) ?? "");
+    if (!editing) drafts.set(other, "");
+    setText(drafts.get(other));
     typing(false);
     area.current?.focus();
   }

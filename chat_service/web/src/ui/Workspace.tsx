@@ -9,6 +9,7 @@ import { Attention } from "./Attention";
 import { ConnectionBanner } from "./ConnectionBanner";
 import { ConversationView } from "./ConversationView";
 import { type Desk, DeskContext, useDesk, useSnapshot } from "./desk";
+import { Drafts } from "./drafts";
 import { leavePlace, placeOf, usePlace } from "./place";
 import { Sidebar } from "./Sidebar";
 import { useViewport } from "./viewport";
@@ -38,11 +39,12 @@ export function Workspace({ session, socket, employee }: Props) {
       people: new People(session),
       session,
       employee,
-      drafts: new Map(),
+      drafts: new Drafts(employee.id),
       tell,
       leave: () => {
         chat.client.stop();
         void chat.client.outbox.clear();
+        desk.drafts.clear();
         void session.logOut();
       },
     };

@@ -6,14 +6,14 @@ import type { Chat, Snapshot } from "../chat/chat";
 import type { People, Person } from "../chat/people";
 import type { Employee } from "../session/auth_api";
 import type { Session } from "../session/session";
+import type { Drafts } from "./drafts";
 
 export interface Desk {
   chat: Chat;
   people: People;
   session: Session;
   employee: Employee;
-  /** What is written and not sent, by the other one's address. */
-  drafts: Map<string, string>;
+  drafts: Drafts;
   /** Shows a sentence for a while. */
   tell(what: string): void;
   /** Logs out, and leaves nothing of this person in the browser. */
