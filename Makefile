@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OVERLAY := local
+JOBS := 2
 DEV := $(VENV)/.dev-installed
 LOCAL := $(VENV)/.local-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -39,9 +40,10 @@ import-convos: $(LOCAL) ## Import employees and conversations of the reference s
 k8s-secrets: $(LOCAL) ## Make the signing key and passwords of a cluster, once, in .run/k8s-secrets (OVERLAY=production)
 	@$(BIN)/python -m deploy.k8s_secrets $(OVERLAY)
 
-test: $(DEV) ## Run the tests (some of them: make test ARGS="-k resume")
+test: $(DEV) ## Run the tests (some of them: make test ARGS="-k resume"; JOBS=0 for one file after another)
 	@$(BIN)/python -m deploy.local.packages
-	$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m deploy.local.web
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-browser: $(DEV) ## Run the tests of the browser client, in Chromium
 	@$(BIN)/python -m deploy.local.packages

@@ -3,12 +3,14 @@
 Node.js is the machine's where it is new enough, else what a wheel from the package index carries.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local.owned_process import ServerError
@@ -39,35 +41,48 @@ def build(directory: Path) -> str | None:
 
     `directory` keeps the log, and Node.js where it had to be fetched. Raises ServerError.
     """
-    digest = _digest(_sources())
-    stamp = WEB / "dist" / ".sources"
-    if stamp.exists() and stamp.read_text() == digest:
-        return None
+    with _nobody_else_builds():
+        digest = _digest(_sources())
+        stamp = WEB / "dist" / ".sources"
+        if stamp.exists() and stamp.read_text() == digest:
+            return None
+        log = _log(directory)
+        _run(_installed(directory, log), ["run", "build"], log)
+        stamp.write_text(digest)
+        return "The page is built."
+
+
+def node_for_tests(directory: Path) -> Node:
+    """Node.js with everything installed. Raises ServerError."""
+    with _nobody_else_builds():
+        return _installed(directory, _log(directory))
+
+
+@contextmanager
+def _nobody_else_builds() -> Iterator[None]:
+    folder = os.open(WEB, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _log(directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     log = directory / "web.log"
     log.write_bytes(b"")
+    return log
+
+
+def _installed(directory: Path, log: Path) -> Node:
+    """Node.js, and what package-lock.json names, each where it is not there yet."""
     node = _present_node() or _fetched_node(directory / "node", log)
-    install(node, log)
-    _run(node, ["run", "build"], log)
-    stamp.write_text(digest)
-    return "The page is built."
-
-
-def install(node: Node, log: Path) -> None:
-    """What package-lock.json names, where it is not there yet."""
     digest = _digest([WEB / "package-lock.json"])
     stamp = WEB / "node_modules" / ".lock"
     if not stamp.exists() or stamp.read_text() != digest:
         _run(node, ["ci"], log)
         stamp.write_text(digest)
-
-
-def node_for_tests(directory: Path) -> Node:
-    """Node.js with everything installed. Raises ServerError."""
-    directory.mkdir(parents=True, exist_ok=True)
-    log = directory / "web.log"
-    node = _present_node() or _fetched_node(directory / "node", log)
-    install(node, log)
     return node
 
 
