@@ -4,9 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+LOOK_EVERY_S = 0.002
+AT_REST = {"T", "t", "X", "Z"}
 TETHER = Path(__file__).with_name("tether.py")
 
 
@@ -81,9 +84,17 @@ class OwnedProcess:
         self._signal(signal.SIGUSR1)
         self._process.wait()
 
-    def pause(self) -> None:
-        """SIGSTOP: it keeps its connections and answers nothing, until `resume`."""
+    def pause(self, timeout_s: float = 10.0) -> None:
+        """SIGSTOP: it keeps its connections and answers nothing, until `resume`.
+
+        Returns when every thread has stopped, on Linux; elsewhere a moment before.
+        """
         self._signal(signal.SIGTSTP)
+        deadline = time.monotonic() + timeout_s
+        while not self._at_rest():
+            if time.monotonic() > deadline:
+                raise ServerError(f"Process {self.pid} did not stop within {timeout_s:g} s.")
+            time.sleep(LOOK_EVERY_S)
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
@@ -92,6 +103,19 @@ class OwnedProcess:
         """The end of its output."""
         text = self.log.read_text("utf-8", errors="replace")
         return "\n".join(text.splitlines()[-lines:])
+
+    def _at_rest(self) -> bool:
+        """Whether each thread of the command's process group is stopped, or ended."""
+        # The fields of proc(5) stat behind the name, which may hold anything: state, ppid, pgrp.
+        group = str(self.command_pid)
+        for stat in Path("/proc").glob("[0-9]*/task/[0-9]*/stat"):
+            try:
+                fields = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
+            except OSError:
+                continue  # ended meanwhile
+            if fields[2] == group and fields[0] not in AT_REST:
+                return False
+        return True
 
     def _signal(self, signum: signal.Signals) -> None:
         # To the tether, which passes it on; see there for what stands for SIGKILL and SIGSTOP.

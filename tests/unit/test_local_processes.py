@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,23 @@ def test_process_ends_with_the_command_and_keeps_its_output(tmp_path: Path) -> N
     eventually(lambda: not process.running)
     assert process.exit_code == 7
     assert process.tail() == "last words"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells when it has stopped")
+def test_a_paused_process_does_nothing_more_until_it_is_resumed(tmp_path: Path) -> None:
+    counting = "import time\nwhile True: print(time.monotonic_ns(), flush=True)"
+    process = OwnedProcess([sys.executable, "-c", counting], log=tmp_path / "process.log")
+    try:
+        for _ in range(20):
+            process.resume()
+            before = process.log.stat().st_size
+            eventually(lambda before=before: process.log.stat().st_size > before)  # type: ignore[misc]
+            process.pause()
+            paused_at = time.monotonic_ns()
+            *_, written_last = process.tail().splitlines()
+            assert int(written_last) < paused_at
+    finally:
+        process.kill()
 
 
 def test_terminated_process_is_gone(tmp_path: Path) -> None:
