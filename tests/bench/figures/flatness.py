@@ -73,15 +73,21 @@ async def history(stage: Stage) -> list[Line]:
 
 
 async def instances(stage: Stage) -> list[Line]:
-    """Three groups on one broker, each with people of shards that no other group has: one instance,
-    four with people anywhere, four with people on the instance of their shard."""
-    groups = {"1": 1, "4": INSTANCES, "4_affinity": INSTANCES}
+    """Four groups on one broker, each with people of shards that no other group has: one instance;
+    four that share its load, with people anywhere and with people on the instance of their shard;
+    and four that have as much each."""
+    groups = {
+        "1": (1, IN_FLIGHT),
+        "4": (INSTANCES, IN_FLIGHT),
+        "4_affinity": (INSTANCES, IN_FLIGHT),
+        "4_loaded": (INSTANCES, INSTANCES * IN_FLIGHT),
+    }
     people = _people_by_group(stage, len(groups))
     cpu: dict[str, list[float]] = {name: [] for name in groups}
     deliveries: dict[str, list[float]] = {name: [] for name in groups}
     async with AsyncExitStack() as stack:
         running = {}
-        for (name, size), pairs in zip(groups.items(), people, strict=True):
+        for (name, (size, in_flight)), pairs in zip(groups.items(), people, strict=True):
             meter = await stack.enter_async_context(amqp_meter(stage.amqp_url))
             database = stage.database_name("chat")
             open_conversations(stage, database, pairs)
@@ -89,12 +95,12 @@ async def instances(stage: Stage) -> list[Line]:
 
             place = _by_shard(chats) if name.endswith("affinity") else _anywhere(chats)
             members = await stack.enter_async_context(crowd(pairs, place))
-            running[name] = (members, chats, meter)
+            running[name] = (members, in_flight, chats, meter)
         for number in range(INSTANCE_ROUNDS + 1):
-            for name, (members, chats, meter) in running.items():
+            for name, (members, in_flight, chats, meter) in running.items():
                 delivered, sent = meter.deliveries, members.meter.sent
                 reading = await members.closed_loop(
-                    INSTANCE_SECONDS, IN_FLIGHT, watched(stage, chats)
+                    INSTANCE_SECONDS, in_flight, watched(stage, chats)
                 )
                 if number > 0:  # after one round to warm up
                     cpu[name].append(reading.micros("server"))
@@ -102,7 +108,11 @@ async def instances(stage: Stage) -> list[Line]:
                         (meter.deliveries - delivered) / (members.meter.sent - sent)
                     )
     lines = []
-    for name, label in (("4", "4 instances / 1"), ("4_affinity", "4 instances by shard / 1")):
+    for name, label in (
+        ("4", "4 instances / 1"),
+        ("4_affinity", "4 instances by shard / 1"),
+        ("4_loaded", "4 instances, 4 times the load / 1"),
+    ):
         ratios = [many / one for many, one in zip(cpu[name], cpu["1"], strict=True)]
         key = f"instances_cpu_ratio{name.removeprefix('4')}"
         lines.append(Line(key, f"chat CPU a message, {label}", "×", ratios, Goal(at_most=1.5)))
@@ -110,6 +120,7 @@ async def instances(stage: Stage) -> list[Line]:
         ("1", "1 instance"),
         ("4", "4 instances"),
         ("4_affinity", "4 instances by shard"),
+        ("4_loaded", "4 instances, 4 times the load"),
     ):
         key = f"amqp_deliveries_{name}"
         lines.append(Line(key, f"AMQP deliveries a message, {label}", "", deliveries[name]))
