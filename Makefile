@@ -34,7 +34,7 @@ web: $(LOCAL) ## Build the browser client, where its sources changed
 rotate-keys: $(LOCAL) ## Add a signing key for in five minutes and remove those nobody needs (SIGNING_KEYS=folder)
 	@SIGNING_KEYS='$(or $(SIGNING_KEYS),.run/keys)' $(BIN)/python -m auth_service.rotate_keys
 
-import-convos: $(LOCAL) ## Import employees and conversations of the reference system: FROM=mongodb://host/database (ARGS=--dry-run)
+import-convos: $(LOCAL) ## Import employees and conversations of a system that embeds messages in convos: FROM=mongodb://host/database (ARGS=--dry-run)
 	@exec $(BIN)/python -m deploy.import_convos --from '$(FROM)' $(ARGS)
 
 k8s-secrets: $(LOCAL) ## Make the signing key and passwords of a cluster, once, in .run/k8s-secrets (OVERLAY=production)

@@ -27,7 +27,6 @@ from chat_service.example_frames import EVENTS, OPS
 from chat_service.protocol import ClientOp, CloseCode, ServerEvent
 from shared.docs import stored
 from shared.endpoints import Endpoint
-from shared.errors import error_types
 from shared.openapi import INTERFACE_VERSION, Info
 from shared.schemas import Schema, schemas_of
 
@@ -47,7 +46,7 @@ Ignore fields and events that you do not know: more may come.
 
 `x-close-codes` lists the codes that the server closes a socket with, besides those of RFC 6455 that
 a WebSocket library sends by itself. `x-error-codes` lists what an `error` may say; `status` is what
-the REST API answers in the same case."""
+the REST API answers in the same case. What has `retry_after_ms` may be sent again after it."""
 
 _LOG = (protocol.Message, protocol.Edited, protocol.Deleted)
 
@@ -99,7 +98,7 @@ def document() -> Document:
                     for code in CloseCode
                 ),
                 error_codes=tuple(
-                    ErrorReason(kind.code, kind.title, kind.status) for kind in error_types()
+                    ErrorReason(kind.code, kind.title, kind.status) for kind in protocol.ERRORS
                 ),
             )
         },
@@ -234,7 +233,7 @@ def _schemas(kinds: tuple[type[Struct], ...]) -> dict[str, Schema]:
     schemas: dict[str, Schema] = {name: _draft_07(schema) for name, schema in components.items()}
     for kind in kinds:
         schemas[kind.__name__]["properties"]["type"] = {"const": kind.__struct_config__.tag}
-    schemas["Error"]["properties"]["code"]["enum"] = [kind.code for kind in error_types()]
+    schemas["Error"]["properties"]["code"]["enum"] = [kind.code for kind in protocol.ERRORS]
     return schemas
 
 

@@ -19,8 +19,8 @@ def _seconds() -> Distribution:
 
 
 class LogCounts(Struct):
-    """Of the message log. `failed` are drafts that got a retryable error, as nobody knows whether
-    they were stored; `refused` those that never will be."""
+    """Of the message log. `failed` are drafts that were not confirmed, and may be sent again:
+    nobody knows whether they were stored, or too many wait; `refused` those that never will be."""
 
     committed: int = 0
     repeated: int = 0

@@ -1,4 +1,4 @@
-"""The message log: append by group commit, read by position. Owns the collection `messages`.
+"""The message log: append by group commit, read by position.
 
 A lane has one flush under way; what arrives meanwhile is its next batch, so batches are large
 exactly when load is. A flush numbers its drafts from the heads it remembers and inserts them in
@@ -63,6 +63,7 @@ class MessageLog:
         lanes = self._lanes
         lane = lanes[0 if len(lanes) == 1 else crc32(draft.conversation.id.encode()) % len(lanes)]
         if len(lane.waiting) >= self._max_pending:
+            self.counts.failed += 1
             raise Unavailable("Too many messages wait for the database.", retry_after=1.0)
         lane.submit(draft)
 
@@ -166,6 +167,7 @@ class _Lane:
         """Those behind a failed batch would wait as long to fail, or overtake it."""
         refused = list(self.waiting)
         self.waiting.clear()
+        self._counts.failed += len(refused)
         for draft in refused:
             draft.settle(draft, error, False)
 

@@ -11,6 +11,23 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from shared.errors import (
+    Forbidden,
+    IdConflict,
+    InternalError,
+    InvalidInput,
+    MalformedBody,
+    MessageDeleted,
+    NotParticipant,
+    NotSender,
+    RateLimited,
+    ServiceError,
+    TooManyConnections,
+    Unauthorized,
+    Unavailable,
+    UnknownEmployee,
+    UnknownMessage,
+)
 from shared.times import GivenTime, Time
 
 Reference = Annotated[str, Meta(max_length=64, description="repeated in the answer")]
@@ -49,7 +66,11 @@ class CloseCode(IntEnum):
     )
     TOKEN_EXPIRED = 4002, "The access token expired and no other came: reconnect with a new one."
     AUTH_TIMEOUT = 4003, "The first frame, `auth`, did not come in time."
-    UNAUTHORIZED = 4501, "The first frame was no `auth` with a valid access token."
+    UNAUTHORIZED = (
+        4501,
+        "The first frame was no `auth` with a valid access token: try once with a new one, "
+        "then log in again.",
+    )
     SESSION_REVOKED = 4502, "The session was ended: log in again."
     PROTOCOL_VIOLATION = 4503, "A binary frame; every frame is text."
     TOO_MANY_CONNECTIONS = 4504, "The employee has as many sockets open as one may have."
@@ -239,7 +260,8 @@ class PresenceEvent(_Event, frozen=True, tag="presence"):
 
 class ResumedConversation(Struct, frozen=True):
     """`head` is the last position; `complete` is false where entries up to it were not all sent:
-    fetch them as history."""
+    load the conversation anew. So too where `head` is below one's cursor: the database was restored
+    to an earlier state."""
 
     head: int
     complete: bool
@@ -277,13 +299,31 @@ class Pong(_Event, frozen=True, tag="pong", omit_defaults=True):
 
 
 class Error(_Event, frozen=True, tag="error", omit_defaults=True):
-    """The op was refused; `code` is one of the codes of the REST API's problems."""
+    """The op was refused; `code` is one of those of the REST API's problems, see `ERRORS`."""
 
     code: str
     detail: str
     id: Answered = None
     retry_after_ms: int | UnsetType = UNSET
 
+
+ERRORS: tuple[type[ServiceError], ...] = (
+    MalformedBody,
+    InvalidInput,
+    Unauthorized,
+    Forbidden,
+    NotSender,
+    NotParticipant,
+    UnknownEmployee,
+    UnknownMessage,
+    IdConflict,
+    MessageDeleted,
+    RateLimited,
+    InternalError,
+    TooManyConnections,
+    Unavailable,
+)
+"""What an `error` may say."""
 
 ServerEvent = (
     Welcome

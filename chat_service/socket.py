@@ -27,6 +27,7 @@ from shared.tokens import Claims
 
 log = get_logger("socket")
 
+SCHEMES = ("https", "http")
 DRAIN_SPREAD_SECONDS = 5.0
 """Sockets of an instance that stops are asked to come back spread over this time."""
 
@@ -94,10 +95,14 @@ class Sockets:
         )
 
     def _check_origin(self, request: web.Request) -> None:
-        """CORS does not protect WebSockets; a page of a foreign origin must not use ours."""
+        """CORS does not protect WebSockets; a page of a foreign origin must not use ours.
+
+        Our own is told by its host: whether it came by TLS, the proxy that ended that knows.
+        """
         origin = request.headers.get("Origin")
-        allowed = (*self._services.settings.cors_origins, f"{request.scheme}://{request.host}")
-        if origin is not None and origin not in allowed:
+        if origin is None or origin in self._services.settings.cors_origins:
+            return
+        if origin.lower() not in (f"{scheme}://{request.host.lower()}" for scheme in SCHEMES):
             raise ForeignOrigin(f"Pages of {origin[:200]} may not connect here.")
 
     async def _first_op(self, ws: WebSocket) -> tuple[str | None, Claims | None]:

@@ -98,7 +98,7 @@ def manifest(made: dict[str, Secret]) -> bytes:
 
 
 def _signing_key() -> Secret:
-    """Named after the time: the last by name signs."""
+    """Named after the time from which it signs."""
     pem = Ed25519PrivateKey.generate().private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )

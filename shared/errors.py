@@ -148,12 +148,6 @@ class UnknownSession(ServiceError):
     title = "There is no such session"
 
 
-class UnknownConversation(ServiceError):
-    code = "unknown_conversation"
-    status = 404
-    title = "There is no such conversation"
-
-
 class UnknownMessage(ServiceError):
     code = "unknown_message"
     status = 404

@@ -28,7 +28,6 @@ class Service:
     name: str
     module: str
     port: int
-    port_setting: str
     environment: Mapping[str, str]
 
     @property
@@ -90,7 +89,6 @@ def plan(
         "auth",
         "auth_service",
         ports.auth_port,
-        "AUTH_PORT",
         common
         | {
             "PORT": str(ports.auth_port),
@@ -103,7 +101,6 @@ def plan(
             f"chat-{number}",
             "chat_service",
             port,
-            "CHAT_PORT",
             common
             | {
                 "PORT": str(port),

@@ -119,14 +119,6 @@ class System:
 
         await until(all_ready, READY_SECONDS)
 
-    def tails(self) -> dict[str, str]:
-        """The end of what each process said."""
-        return {
-            service.name: service.log.read_text(errors="replace")[-4000:]
-            for service in self._services.services
-            if service.log.exists()
-        }
-
     async def _start(self) -> None:
         await asyncio.to_thread(self.disk.mount)
         addresses = []

@@ -245,11 +245,19 @@ async def test_a_frame_of_a_megabyte_closes_with_1009(system: System, ann: Perso
 
 
 async def test_a_foreign_origin_cannot_connect(system: System, ann: Person) -> None:
-    client = ChatClient(system.chats[0].url, ann.token, origin="https://evil.example")
-    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-        await client.open()
-    assert refused.value.status == 403
-    async with ChatClient(system.chats[0].url, ann.token, origin=system.chats[0].url):
+    own = system.chats[0].url
+    for origin in ("https://evil.example", f"{own}1", f"{own}@evil.example", "null"):
+        client = ChatClient(own, ann.token, origin=origin)
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await client.open()
+        assert refused.value.status == 403
+    async with ChatClient(own, ann.token, origin=own):
+        pass
+
+
+async def test_its_own_page_connects_where_a_proxy_ends_tls(system: System, ann: Person) -> None:
+    own = system.chats[0].url.replace("http://", "https://")
+    async with ChatClient(system.chats[0].url, ann.token, origin=own):
         pass
 
 

@@ -11,13 +11,22 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from chat_service.protocol import Ack, CloseCode, Error, Pong, Resumed, ServerEvent, Welcome
-from shared.errors import InternalError, error_types
+from chat_service.protocol import (
+    ERRORS,
+    Ack,
+    CloseCode,
+    Error,
+    Pong,
+    Resumed,
+    ServerEvent,
+    Welcome,
+)
+from shared.errors import InternalError
 from tests.fuzz.wire import Opcode, frame
 
 PATIENCE_SECONDS = 60.0
 ANSWERS = (Ack, Error, Pong, Resumed)
-ERROR_CODES = {kind.code for kind in error_types()} - {InternalError.code}
+ERROR_CODES = {kind.code for kind in ERRORS} - {InternalError.code}
 CLOSE_CODES = {int(code) for code in CloseCode} | {1000, 1002, 1007}
 """The documented ones, and those that a WebSocket library sends by itself."""
 

@@ -10,8 +10,7 @@ from jsonschema import Draft7Validator
 from msgspec import Struct
 
 from chat_service.asyncapi import ANSWERS, document
-from chat_service.protocol import ClientOp, CloseCode, ServerEvent, ops
-from shared.errors import error_types
+from chat_service.protocol import ERRORS, ClientOp, CloseCode, ServerEvent, ops
 
 OFFICIAL = Path(__file__).parent / "asyncapi_schema" / "3.0.0.json"
 
@@ -160,7 +159,7 @@ def test_every_close_code_has_a_meaning_and_says_whether_to_reconnect(
 
 
 def test_every_error_code_is_listed(described: dict[str, Any], channel: dict[str, Any]) -> None:
-    codes = [kind.code for kind in error_types()]
+    codes = [kind.code for kind in ERRORS]
     assert [reason["code"] for reason in channel["x-error-codes"]] == codes
     assert described["components"]["schemas"]["Error"]["properties"]["code"]["enum"] == codes
 

@@ -180,7 +180,8 @@ export interface Resumed {
 
 /**
  * `head` is the last position; `complete` is false where entries up to it were not all sent:
- * fetch them as history.
+ * load the conversation anew. So too where `head` is below one's cursor: the database was
+ * restored to an earlier state.
  */
 export interface ResumedConversation {
   head: number;
@@ -212,7 +213,7 @@ export interface Pong {
   id?: string;
 }
 
-/** The op was refused; `code` is one of the codes of the REST API's problems. */
+/** The op was refused; `code` is one of those of the REST API's problems, see `ERRORS`. */
 export interface Error {
   type: "error";
   code: string;
@@ -364,7 +365,10 @@ export const CloseCode = {
   TOKEN_EXPIRED: 4002,
   /** The first frame, `auth`, did not come in time. */
   AUTH_TIMEOUT: 4003,
-  /** The first frame was no `auth` with a valid access token. */
+  /**
+   * The first frame was no `auth` with a valid access token: try once with a new one, then log
+   * in again.
+   */
   UNAUTHORIZED: 4501,
   /** The session was ended: log in again. */
   SESSION_REVOKED: 4502,

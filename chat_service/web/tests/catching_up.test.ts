@@ -67,6 +67,16 @@ describe("catching up", () => {
     expect(device.witness.seqs).toEqual([5, 6, 901]);
   });
 
+  it("loads anew where the log ends before its cursor: the database was restored", async () => {
+    device.client.adopt("c1", 4);
+    await comesBack();
+    await lastSocket().resumed({ c1: { head: 2, complete: true } });
+    expect(device.witness.staleIds.at(-1)).toEqual(["c1"]);
+    device.client.adopt("c1", 2);
+    lastSocket().say(message(3));
+    expect(device.witness.seqs).toEqual([3]);
+  });
+
   it("names its cursors in parts, as many in each as the service allows", async () => {
     for (const id of ["c1", "c2", "c3"]) device.client.adopt(id, 1);
     await comesBack();

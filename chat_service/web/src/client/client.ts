@@ -219,7 +219,7 @@ export class ChatClient {
       const answer = await this.#ask(cursors);
       if (answer.type === "error") return this.#cannotResume(answer);
       for (const [id, { head }] of Object.entries(answer.conversations)) {
-        if ((this.#cursors.get(id) ?? -1) < head) stale.add(id);
+        if (this.#cursors.get(id) !== head) stale.add(id); // beyond it: the database was restored
         else stale.delete(id);
       }
     }
