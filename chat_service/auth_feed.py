@@ -5,16 +5,22 @@ truth is the auth service's list of revoked sessions. It is read before this ins
 again whenever the queue was away, and every now and then: nothing can stay unheard for longer.
 
 Deleted employees come through one durable queue of all instances: one of them sees to each, and the
-event is gone from the queue when that is done.
+event is gone from the queue when that is done. That queue is on one member of a cluster, and away
+while that member is; so it has a connection of its own, and nobody is unready for it.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 
-import aio_pika
 import aiohttp
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage, AbstractQueue
+from aio_pika import ExchangeType
+from aio_pika.abc import (
+    AbstractChannel,
+    AbstractConnection,
+    AbstractIncomingMessage,
+    AbstractQueue,
+)
 
 from shared.amqp import TIMEOUT_SECONDS, stay_connected
 from shared.auth_events import (
@@ -38,6 +44,7 @@ ASK_SECONDS = 30.0
 ASK_SECONDS_DEAF = 2.0
 ASK_SECONDS_WITHOUT_BROKER = 0.5
 RETRY_SECONDS = 0.5
+BIND_SECONDS = 10.0
 MARGIN = timedelta(seconds=60)
 """A revocation is in the list this much later than its time at most (the writes of a majority)."""
 MOST_WAITING = 100_000
@@ -82,7 +89,11 @@ class AuthFeed:
         """Listen and ask until cancelled."""
         parts = [self._keep_asking()]
         if self._amqp_url is not None:
-            parts.append(stay_connected(self._amqp_url, f"{self._instance} auth", self._listen))
+            name = f"{self._instance} auth"
+            parts.append(stay_connected(self._amqp_url, name, self._listen))
+            parts.append(
+                stay_connected(self._amqp_url, f"{name} departures", self._hear_of_departures)
+            )
         await together(*parts)
 
     async def check(self) -> str | None:
@@ -134,36 +145,38 @@ class AuthFeed:
 
     async def _listen(self, connection: AbstractConnection) -> None:
         async with asyncio.timeout(4 * TIMEOUT_SECONDS):
-            channel = await connection.channel(publisher_confirms=False)
-            exchange = await channel.declare_exchange(
-                EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True
-            )
+            channel, ended = await _channel(connection)
             queue = await channel.declare_queue(
                 "",
                 exclusive=True,
                 auto_delete=True,
                 arguments={"x-max-length": MOST_WAITING, "x-overflow": "drop-head"},
             )
-            await queue.bind(exchange, SESSION_REVOKED)
+            await _bind(channel, queue, SESSION_REVOKED)
             await queue.consume(self._heard, no_ack=True)
-            await channel.set_qos(prefetch_count=1)
-            departures = await channel.declare_queue(self._departures, durable=True)
-            await departures.bind(exchange, EMPLOYEE_DELETED)
-        ended = asyncio.Event()
-        channel.close_callbacks.add(lambda *_: ended.set())
-        closed = asyncio.ensure_future(ended.wait())
-        departing = asyncio.ensure_future(self._see_to(departures))
         self._hears = True
         self._ask.set()
         try:
-            await asyncio.wait([closed, departing], return_when=asyncio.FIRST_COMPLETED)
+            await _stay_bound(channel, queue, SESSION_REVOKED, ended)
         finally:
             self._hears = False
             self._behind = "what the broker would have told while it was away is not known yet"
             self._ask.set()
-            for task in (closed, departing):
+
+    async def _hear_of_departures(self, connection: AbstractConnection) -> None:
+        async with asyncio.timeout(4 * TIMEOUT_SECONDS):
+            channel, ended = await _channel(connection)
+            await channel.set_qos(prefetch_count=1)
+            queue = await channel.declare_queue(self._departures, durable=True)
+            await _bind(channel, queue, EMPLOYEE_DELETED)
+        bound = asyncio.ensure_future(_stay_bound(channel, queue, EMPLOYEE_DELETED, ended))
+        seeing = asyncio.ensure_future(self._see_to(queue))
+        try:
+            await asyncio.wait([bound, seeing], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (bound, seeing):
                 task.cancel()
-            await asyncio.gather(closed, departing, return_exceptions=True)
+            await asyncio.gather(bound, seeing, return_exceptions=True)
 
     async def _see_to(self, departures: AbstractQueue) -> None:
         async with departures.iterator() as messages:
@@ -181,3 +194,33 @@ class AuthFeed:
             self._revoked([revoked_session(message.body)])
         except ValueError as error:
             self.unreadable.warn(reason=str(error))
+
+
+async def _channel(connection: AbstractConnection) -> tuple[AbstractChannel, asyncio.Event]:
+    """A channel, and what is set when it has closed, or the broker has cancelled its consumer: the
+    queue is gone, or away with its member of the cluster."""
+    channel = await connection.channel(publisher_confirms=False)
+    ended = asyncio.Event()
+    channel.close_callbacks.add(lambda *_: ended.set())
+    consuming = await channel.get_underlay_channel()
+    consuming.on_consumer_cancel_callbacks.add(lambda _: ended.set())
+    return channel, ended
+
+
+async def _bind(channel: AbstractChannel, queue: AbstractQueue, key: str) -> None:
+    exchange = await channel.declare_exchange(EXCHANGE, ExchangeType.TOPIC, durable=True)
+    await queue.bind(exchange, key)
+
+
+async def _stay_bound(
+    channel: AbstractChannel, queue: AbstractQueue, key: str, ended: asyncio.Event
+) -> None:
+    """Returns when `ended`. An exchange that was deleted and made again has lost its bindings, and
+    nobody is told: so they are made again now and then."""
+    while not ended.is_set():
+        try:
+            async with asyncio.timeout(BIND_SECONDS):
+                await ended.wait()
+        except TimeoutError:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                await _bind(channel, queue, key)

@@ -61,9 +61,9 @@ async def stay_connected(
                         heartbeat=HEARTBEAT_SECONDS,
                         client_properties={"connection_name": name},
                     )
-                attempt = 0
                 async with connection:
                     await _while_open(connection, use)
+            attempt = 0
             log.warning("RabbitMQ went away", connection=name)
         except FAILURES as error:
             if attempt % 10 == 0:

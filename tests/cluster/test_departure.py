@@ -3,8 +3,11 @@
 import asyncio
 import time
 
+import aio_pika
 from pymongo import MongoClient
 
+from chat_service.auth_feed import DEPARTURES
+from shared.auth_events import EXCHANGE
 from tests.cluster.accounts import accepts, ask, assert_closed_as_revoked
 from tests.cluster.conftest import Launch
 from tests.cluster.system import PASSWORD, Person, System
@@ -94,3 +97,52 @@ async def test_the_news_of_a_deletion_waits_for_a_chat_service_to_take_it(
             eventually, lambda: departures.count_documents({"announced": True}) == 1
         )
         assert ann.email not in str(departures.find_one())
+
+
+async def test_while_their_queue_is_away_chat_is_ready_and_hears_of_deletions_later(
+    launch: Launch, mongo_url: str, amqp_url: str
+) -> None:
+    """As while the member of a cluster is away that has it."""
+    system = await launch(mongo_url, amqp_url)
+    ann, ben = await system.person("ann"), await system.person("ben")
+    name = DEPARTURES + system.chat_database
+    for chat in system.chats:
+        assert chat.stop() == 0
+    with MongoClient[dict[str, object]](mongo_url) as client:
+        departures = client[system.auth_database]["departures"]
+
+        async def announced(count: int) -> None:
+            await asyncio.to_thread(
+                eventually, lambda: departures.count_documents({"announced": True}) == count
+            )
+
+        async with await aio_pika.connect(amqp_url) as holder:
+            channel = await holder.channel()
+            await channel.queue_delete(name)
+            await channel.declare_queue(name, exclusive=True)
+            for chat in system.chats:
+                await asyncio.to_thread(chat.start)
+            await delete(system, ann)
+        await announced(1)
+        async with await aio_pika.connect(amqp_url) as other:
+            await (await other.channel()).queue_delete(name)
+        await delete(system, ben)
+        await announced(2)
+
+
+async def test_chat_hears_again_after_the_exchange_was_made_anew(
+    launch: Launch, mongo_url: str, amqp_url: str
+) -> None:
+    """Nobody's connection or channel ends, only the bindings are gone."""
+    system = await launch(mongo_url, amqp_url)
+    ann = await system.person("ann")
+    async with await aio_pika.connect(amqp_url) as other:
+        channel = await other.channel()
+        await channel.exchange_delete(EXCHANGE)
+        await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
+    await delete(system, ann)
+    with MongoClient[dict[str, object]](mongo_url) as client:
+        departures = client[system.auth_database]["departures"]
+        await asyncio.to_thread(
+            eventually, lambda: departures.count_documents({"announced": True}) == 1
+        )
