@@ -134,6 +134,11 @@ class Connection:
         if self._welcomed and unread * 2 <= self._bounds.write_buffer:
             self.offer(frame)
 
+    def resync(self, frame: bytes) -> None:
+        """Offer a `resync`, but not before the welcome: that is resumed after anyway."""
+        if self._welcomed:
+            self.offer(frame)
+
     def deliver(self, event: Event) -> None:
         """Offer an event of the log; while a resume is under way it waits for its turn."""
         if self._held is not None:

@@ -185,4 +185,4 @@ class Delivery:
         spread = max(RESYNC_SPREAD_SECONDS, len(connections) / RESYNCS_A_SECOND)
         for connection in connections:
             self.counts.resyncs += 1
-            loop.call_later(random.uniform(0, spread), connection.offer, frame)
+            loop.call_later(random.uniform(0, spread), connection.resync, frame)

@@ -30,7 +30,7 @@ from chat_service.resume import Resumption
 from chat_service.settings import ChatSettings
 from chat_service.websocket import WebSocket
 from shared.decoding import decode
-from shared.errors import Forbidden, InternalError, ServiceError
+from shared.errors import Forbidden, InternalError, RateLimited, ServiceError
 from shared.logs import get_logger
 from shared.problems import retry_after_ms
 from shared.times import in_utc
@@ -41,6 +41,8 @@ log = get_logger("session")
 EXPIRY_WARNING_SECONDS = 60
 TYPING_SECONDS = 1.0
 """A sender's typing is passed on at most this often."""
+TURN = 64
+"""Ops of a socket in one turn of the event loop, at most: then it is another's turn."""
 CATCH_UP_SECONDS = 60.0
 """A peer that takes longer to read what it missed is cut off."""
 
@@ -134,7 +136,12 @@ class Session:
 
     async def _read(self) -> None:
         ws = self._ws
-        while True:
+        taken = 0
+        while self._connection.cut_off is None:
+            # What has come already is received without a pause, and there may be very much of it.
+            taken += 1
+            if taken % TURN == 0:
+                await asyncio.sleep(0)
             message = await ws.receive()
             if self._services.draining.is_set() and message.type is WSMsgType.TEXT:
                 continue
@@ -172,6 +179,8 @@ class Session:
         except ServiceError as error:
             id = protocol.reference(data) if op is None else op.id
             self._connection.send(error_event(error, id))
+            if isinstance(error, RateLimited) and error.retry_after is not None:
+                await asyncio.sleep(error.retry_after)  # its peer has to wait, too
         except Exception:
             log.exception("an op failed", connection=self._connection.id)
             id = None if op is None else op.id

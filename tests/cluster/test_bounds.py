@@ -88,6 +88,22 @@ async def test_a_flood_that_is_not_read_waits_in_the_socket_and_loses_nothing(
         assert [event["id"] for event in b.messages if event["id"] in set(ids)] == ids
 
 
+async def test_a_flood_of_tiny_frames_is_answered_at_the_rate_that_is_allowed(
+    launch: Launch, mongo_url: str, amqp_url: str
+) -> None:
+    settings = {"RATE_LIMITS": "on", "OP_RATE": "20", "OP_BURST": "50"}
+    system = await launch(mongo_url, amqp_url, instances=1, settings=settings)
+    ann, bob = await system.person("ann"), await system.person("bob")
+    async with system.connect(ann) as flood, system.connect(bob) as other:
+        for _ in range(40_000):
+            await flood.ws.send_str("")
+        for number in range(10):
+            await other.send("ping", id=str(number))
+            await other.wait("pong", id=str(number))
+        assert 50 <= len(flood.events) < 2_000
+        assert not flood.ws.closed
+
+
 async def test_the_ways_to_write_an_address_take_no_memory(cramped: System) -> None:
     chat = cramped.chats[0]
     ann, bob = await cramped.person("ann"), await cramped.person("bob")
