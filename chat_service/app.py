@@ -134,6 +134,7 @@ async def _start(
         clock,
     )
     delivery.connect(fanout, message_log)
+    summaries.watch(delivery.doubtful)
     messaging = Messaging(conversations, message_log, store, settings.max_text)
     resumption = Resumption(
         conversations,
@@ -198,7 +199,7 @@ async def _start(
     health["revoked sessions"] = auth_feed.check
     expose(app[METRICS].registry, services, auth_feed)
 
-    stack.push_async_callback(_last_words, fanout, summaries)
+    stack.push_async_callback(_last_words, summaries)
     stack.push_async_callback(presence.end)
     keep_running(
         stack,
@@ -234,7 +235,7 @@ def _limits(settings: ChatSettings) -> Limits:
     )
 
 
-async def _last_words(fanout: FanOut, summaries: Summaries) -> None:
+async def _last_words(summaries: Summaries) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(3):
             await summaries.write()

@@ -2,15 +2,18 @@
 
 They are derived. What is lost with a process is made good at the next start of any instance, and
 when a list that shows it is read. No text is in them, so no deleted text can stay in them.
+
+Such a start is also when it is found what the process may not have told anybody of.
 """
 
 import asyncio
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 
 from chat_service.conversations import Conversations, Summary
 from chat_service.entries import Committed, Kind, Recent
 from chat_service.entry_store import EntryStore
+from chat_service.events import Announcement
 from shared.errors import ServiceError
 from shared.logs import get_logger
 
@@ -19,6 +22,8 @@ log = get_logger("summaries")
 MOST_AT_ONCE = 1000
 LOOKED_BACK = 5000
 """Entries, the newest of all conversations, whose summaries are checked at start."""
+UNTOLD = timedelta(minutes=10)
+"""Of younger entries nobody may have been told: who stored them was cut off, and then ended."""
 
 
 class Summaries:
@@ -30,6 +35,11 @@ class Summaries:
         self._interval = interval
         self._unwritten: dict[str, Summary] = {}
         self._work = asyncio.Event()
+        self._untold: Callable[[Sequence[Announcement]], None] = lambda _: None
+
+    def watch(self, untold: Callable[[Sequence[Announcement]], None]) -> None:
+        """Call `untold` with what a process that ended may have told nobody of."""
+        self._untold = untold
 
     def note(self, batch: Iterable[Committed]) -> None:
         """These entries became durable. Whoever sends a message has read what was before it."""
@@ -82,6 +92,14 @@ class Summaries:
                 continue
             for conversation, both in participants.items():
                 self._make_good(conversation, both, recent[conversation])
+            since = datetime.now(UTC) - UNTOLD
+            self._untold(
+                [
+                    Announcement(conversation, *both, recent[conversation].head)
+                    for conversation, both in participants.items()
+                    if recent[conversation].at > since
+                ]
+            )
             return
 
     def _make_good(self, conversation: str, participants: tuple[str, str], newest: Recent) -> None:

@@ -118,6 +118,29 @@ async def test_what_an_instance_committed_while_it_was_cut_off_reaches_those_who
             assert_exact(await system.history(ann, eve), (a, a_elsewhere), (e,))
 
 
+async def test_what_an_instance_committed_before_it_was_killed_cut_off_reaches_those_who_were_not(
+    launch: Launch, mongo_url: str, amqp_url: str
+) -> None:
+    async with Relay(amqp_url) as relay:
+        system = await halves(launch, mongo_url, amqp_url, relay)
+        ann, bob, eve = [await system.person(name) for name in ("ann", "bob", "eve")]
+        here, there = system.chats
+        async with Device(bob, there.url) as b, Device(eve, there.url) as e:
+            async with Device(ann, here.url) as a:
+                await say(a, b, range(10))
+                await shows_all((b,), ann, 10)
+                relay.cut()
+                await lacks_rabbitmq(here)
+                await say(a, b, range(10, 20))
+                await say(a, e, range(3))  # their first
+                here.kill()
+            relay.mend()
+            await asyncio.to_thread(here.start)
+            await shows_all((b,), ann, 20)
+            await shows_all((e,), ann, 3)
+            assert [entry.seq for entry in b.view(ann)] == list(range(1, 21))
+
+
 async def test_what_others_committed_while_an_instance_was_cut_off_reaches_its_sockets(
     launch: Launch, mongo_url: str, amqp_url: str
 ) -> None:
