@@ -24,7 +24,7 @@ class Departures:
         """Somebody is gone; repeatable."""
         with reachable():
             await self._collection.update_one(
-                {"_id": _id(gone.email)},
+                {"_id": digest(gone.email)},
                 {
                     "$setOnInsert": {
                         "employee": gone.employee,
@@ -39,7 +39,7 @@ class Departures:
     async def had(self, email: str) -> bool:
         """Whether somebody who is gone had this address."""
         with reachable():
-            return await self._collection.find_one({"_id": _id(email)}, {"_id": 1}) is not None
+            return await self._collection.find_one({"_id": digest(email)}, {"_id": 1}) is not None
 
     async def unannounced(self, limit: int) -> list[DeletedEmployee]:
         """Those whom nobody has been told of."""
@@ -51,12 +51,17 @@ class Departures:
         """Everybody who has to has been told."""
         with reachable():
             await self._collection.update_one(
-                {"_id": _id(gone.email)}, {"$set": {"announced": True}, "$unset": {"email": ""}}
+                {"_id": digest(gone.email)}, {"$set": {"announced": True}, "$unset": {"email": ""}}
             )
 
     @property
     def _collection(self) -> Collection:
         return self._mongo.ready_database()[NAME]
+
+
+def digest(email: str) -> bytes:
+    """What is kept for good of this address, in the form of `shared.emails.normalise`."""
+    return hashlib.sha256(email.encode()).digest()
 
 
 async def prepare(database: Database) -> None:
@@ -67,7 +72,3 @@ async def prepare(database: Database) -> None:
 def _gone(row: Document) -> DeletedEmployee:
     deleted_at: datetime = row["deleted_at"]
     return DeletedEmployee(row["employee"], row["email"], deleted_at)
-
-
-def _id(email: str) -> bytes:
-    return hashlib.sha256(email.encode()).digest()

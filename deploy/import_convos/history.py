@@ -96,6 +96,11 @@ class Histories:
                 logs = [self._source(planned, id, again) for id in planned.sources]
                 yield planned, (entry for _, entry in heapq.merge(*logs, key=lambda pair: pair[0]))
 
+    def pass_over(self, planned: Planned) -> None:
+        """Count the messages of a conversation whose history is not read."""
+        for _ in range(planned.messages):
+            self._passed()
+
     def _source(self, planned: Planned, id: Any, again: bool) -> Iterator[tuple[int, Written]]:
         rows = chain.from_iterable(rows for _, rows in self._reference.messages([id]))
         return self._entries(planned, id, rows, again)

@@ -12,6 +12,7 @@ from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
 from chat_service.entry_store import DUPLICATE_KEY
+from deploy.import_convos.departed import Departed
 from deploy.import_convos.reference import Document, Reference
 from deploy.import_convos.report import Outcome, Report, Subject
 from shared.emails import normalise
@@ -35,7 +36,7 @@ class People:
         self._of_id[str(id)] = email
 
     def admit(self, email: str) -> None:
-        """There is an employee of ours with this address."""
+        """There is an employee of ours with this address, or was."""
         self._known.add(email)
 
     def address(self, value: object) -> str | None:
@@ -58,9 +59,15 @@ class People:
 
 
 def import_people(
-    reference: Reference, employees: Collection[Document], report: Report, *, dry_run: bool
+    reference: Reference,
+    employees: Collection[Document],
+    departed: Departed,
+    report: Report,
+    *,
+    dry_run: bool,
 ) -> People:
-    """Insert who is not in `employees` yet; who is there by address stays as is. Repeatable."""
+    """Insert who is not in `employees` yet; who is there by address stays as is, and who is
+    `departed` stays away. Repeatable."""
     people = People()
     documents = _documents(reference, people, report)
     while some := list(islice(documents, AT_ONCE)):
@@ -73,8 +80,26 @@ def import_people(
         )
         known_addresses = {row["email"] for row in here}
         known_ids = {row["_id"] for row in here}
+        gone = departed.among(addresses)
         new = []
         for document in some:
+            if document["email"] in gone:
+                # Without the address: of that, nothing is kept here but a digest.
+                report.say(
+                    Subject.EMPLOYEES,
+                    Outcome.SKIPPED,
+                    document["_id"],
+                    "deleted their account here",
+                )
+                people.admit(document["email"])
+                continue
+            if not document["password"]:
+                report.say(
+                    Subject.EMPLOYEES,
+                    Outcome.KEPT,
+                    document["_id"],
+                    "password is no bcrypt hash: left out, no log-in",
+                )
             if document["email"] in known_addresses:
                 report.count(Subject.EMPLOYEES, Outcome.HERE)
             elif document["_id"] in known_ids:
@@ -113,19 +138,16 @@ def _documents(reference: Reference, people: People, report: Report) -> Iterator
         else:
             seen.add(email)
             people.add(id, email)
-            yield _document(employee, email, report)
+            yield _document(employee, email)
 
 
-def _document(employee: Document, email: str, report: Report) -> Document:
+def _document(employee: Document, email: str) -> Document:
     id = employee["_id"]
     password = employee.get("password")
     if isinstance(password, bytes):
         password = password.decode("ascii", "replace")
     if not isinstance(password, str) or not _BCRYPT.fullmatch(password):
         password = ""
-        report.say(
-            Subject.EMPLOYEES, Outcome.KEPT, id, "password is no bcrypt hash: left out, no log-in"
-        )
     created = employee.get("created_at")
     if not isinstance(created, datetime):
         created = id.generation_time if isinstance(id, ObjectId) else datetime.now(UTC)

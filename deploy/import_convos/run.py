@@ -10,6 +10,7 @@ from msgspec import Struct
 from pymongo.database import Database
 
 from chat_service.conversation import between
+from deploy.import_convos.departed import Departed
 from deploy.import_convos.history import Histories, Limits, Written
 from deploy.import_convos.people import People, import_people
 from deploy.import_convos.plan import Plan, Planned
@@ -19,6 +20,7 @@ from deploy.import_convos.target import Present, Summary, Target
 
 OTHERS = "people have written here: history cannot be put before or between that"
 CHANGED = "what was imported earlier is no longer the beginning of the reference"
+GONE = "a participant deleted their account here"
 
 
 class Databases(Struct, frozen=True):
@@ -40,13 +42,17 @@ def run(
     `progress` is told the number of messages, and gives what is called for each.
     """
     reference = Reference(databases.reference)
-    people = import_people(reference, databases.auth["employees"], report, dry_run=dry_run)
+    departed = Departed(databases.auth)
+    people = import_people(
+        reference, databases.auth["employees"], departed, report, dry_run=dry_run
+    )
     plan = Plan()
     try:
         for convo in reference.convos():
             _plan(plan, convo, people, report)
         histories = Histories(reference, people, limits, report, progress(plan.messages))
-        importer = _Importer(histories, Target(databases.chat, dry=dry_run), report)
+        target = Target(databases.chat, dry=dry_run)
+        importer = _Importer(histories, target, departed, report)
         for lot in plan.lots():
             importer.take(lot)
     finally:
@@ -84,12 +90,16 @@ def _plan(plan: Plan, convo: Convo, people: People, report: Report) -> None:
 class _Importer:
     """Brings conversations to the state of the reference."""
 
-    def __init__(self, histories: Histories, target: Target, report: Report) -> None:
+    def __init__(
+        self, histories: Histories, target: Target, departed: Departed, report: Report
+    ) -> None:
         self._histories = histories
         self._target = target
+        self._departed = departed
         self._report = report
 
     def take(self, lot: Sequence[Planned]) -> None:
+        lot = self._without_departed(lot)
         present = self._target.present([planned.conversation.id for planned in lot])
         here = [planned for planned in lot if planned.conversation.id in present]
         new = [planned for planned in lot if planned.conversation.id not in present]
@@ -108,6 +118,31 @@ class _Importer:
             imported[planned.conversation.id] = planned, Outcome.COMPLETED, number
         self._target.flush()
         self._settle(imported)
+
+    def _without_departed(self, lot: Sequence[Planned]) -> list[Planned]:
+        """What of `lot` may be touched: a conversation of somebody who is gone stays as it is.
+
+        Asked for each lot, since people leave meanwhile. Where the chat service erases the texts of
+        somebody who leaves after this, it waits `LAST_WORDS_SECONDS` first: what the lot brought by
+        then goes, too.
+        """
+        gone = self._departed.among(
+            {email for planned in lot for email in planned.conversation.participants}
+        )
+        kept = []
+        for planned in lot:
+            if gone.isdisjoint(planned.conversation.participants):
+                kept.append(planned)
+                continue
+            self._histories.pass_over(planned)
+            self._report.say(
+                Subject.CONVERSATIONS,
+                Outcome.SKIPPED,
+                planned.sources[0],
+                GONE,
+                messages=planned.messages,
+            )
+        return kept
 
     def _compare(self, planned: Planned, history: Iterator[Written], held: Present) -> bool:
         """Whether what we hold is the beginning of `history`, and there is more of that."""

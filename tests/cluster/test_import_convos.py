@@ -8,7 +8,10 @@ import aiohttp
 import bcrypt
 from pymongo import MongoClient
 
+from tests.cluster.accounts import ask
+from tests.cluster.conftest import Launch
 from tests.cluster.system import Person, System
+from tests.conditions import eventually
 from tests.integration.import_convos.reference_system import (
     NOON,
     SECOND,
@@ -52,6 +55,42 @@ async def test_imported_people_log_in_read_their_history_and_go_on(
         assert "450 already here" in again.output
         assert again.report == []
         assert len(await system.history(bob, ann)) == 451
+        client.drop_database(reference.source.name)
+
+
+async def test_what_was_erased_with_an_account_stays_erased_after_another_import(
+    launch: Launch, mongo_url: str, amqp_url: str, tmp_path: Path
+) -> None:
+    system = await launch(mongo_url, amqp_url, settings={"DELETED_EMPLOYEES": "erase"})
+    hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4, prefix=b"2b")).decode()
+    with MongoClient[dict[str, Any]](mongo_url) as client:
+        reference = ReferenceSystem(client, mongo_url, tmp_path)
+        reference.chat = client[system.chat_database]
+        reference.auth = client[system.auth_database]
+        emails = [f"old.{name}@example.org" for name in ("ann", "bob")]
+        for email in emails:
+            reference.employee(email, password=hashed)
+        convo = reference.convo(emails, [message(email, "old", NOON) for email in emails])
+        await asyncio.to_thread(reference.run)
+        ann, bob = await log_in(system, "old.ann"), await log_in(system, "old.bob")
+        body = {"password": PASSWORD}
+        reply = await ask(system.auth, "DELETE", "/employees/me", body=body, token=ann.token)
+        assert reply.status == 204
+        written = {"sender": ann.email, "text": {"$exists": True}}
+        await asyncio.to_thread(
+            eventually, lambda: reference.chat["messages"].count_documents(written) == 0
+        )
+
+        reference.extend(convo, message(ann.email, "appended", NOON + SECOND))
+        again = await asyncio.to_thread(reference.run)
+        assert again.reasons("employees") == [("deleted their account here", None)]
+        history = await system.history(bob, ann)
+        assert [(entry["sender"], entry.get("text")) for entry in history] == [
+            (ann.email, None),
+            (bob.email, "old"),
+        ]
+        login = {"email": ann.email, "password": PASSWORD}
+        assert (await ask(system.auth, "POST", "/login", body=login)).status == 401
         client.drop_database(reference.source.name)
 
 

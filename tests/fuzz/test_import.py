@@ -29,6 +29,8 @@ WIDTH = 14
 """Of the numbers of totals; those of reasons are indented further."""
 
 addresses = ["ann@example.org", "Bob@Example.org ", "eve@example.org", "ann@EXAMPLE.org"]
+GONE = "eve@example.org"
+"""Deleted their account before the import, in some examples."""
 some_ids = st.sampled_from([*ids, *map(str, ids), 1, 1.0, "1", b"1", {"a": 1}, Decimal128("1")])
 emails = st.sampled_from([*addresses, "nobody", ""]) | bson_values
 employees = st.fixed_dictionaries(
@@ -134,13 +136,18 @@ def test_every_reference_document_is_imported_or_accounted_for(
     imported = Counter[str]()
 
     @several(60)
-    @given(system=systems)
-    def example(system: tuple[list[Document], list[Document]]) -> None:
+    @given(system=systems, gone=st.booleans())
+    def example(system: tuple[list[Document], list[Document]], gone: bool) -> None:
         reference.forget()
+        if gone:
+            reference.leave(GONE)
         for name, documents in zip(("employees", "convos"), system, strict=True):
             reference.source[name].delete_many({})
             put(reference, name, [*GOOD, *documents] if name == "employees" else documents)
         check(reference)
+        if gone:
+            assert reference.auth["employees"].count_documents({"email": GONE}) == 0
+            assert reference.chat["convos"].count_documents({"participants": GONE}) == 0
         imported["employees"] += reference.auth["employees"].count_documents({})
         imported["messages"] += reference.chat["messages"].count_documents({})
 

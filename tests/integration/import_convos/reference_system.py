@@ -1,5 +1,6 @@
 """A reference system's database to import from, and what an import of it makes."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -15,8 +16,11 @@ from msgspec import Struct
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from auth_service import departures, employees
 from chat_service.conversation import between
 from deploy.import_convos.__main__ import main
+from shared.auth_events import DeletedEmployee
+from shared.mongo import Mongo
 
 ROOT = Path(__file__).resolve().parents[3]
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -107,6 +111,23 @@ class ReferenceSystem:
             assert main(self.arguments(*more)) == 0
         lines = self._report.read_text().splitlines()
         return Result(output.getvalue(), [json.loads(line) for line in lines])
+
+    def leave(self, email: str) -> None:
+        """The employee with this address, if there is one, deletes their account."""
+        asyncio.run(self._leave(email))
+
+    async def _leave(self, email: str) -> None:
+        mongo = Mongo(self._url, self.auth.name, employees.prepare)
+        try:
+            await mongo.run()
+            gone = DeletedEmployee("", email, datetime.now(UTC))
+            await departures.Departures(mongo).add(gone)
+            await departures.Departures(mongo).announced(gone)
+            people = employees.Employees(mongo)
+            if (employee := await people.find(email)) is not None:
+                await people.remove(employee.key)
+        finally:
+            mongo.close()
 
     def log(self, one: str, other: str) -> list[Document]:
         """Our entries of a conversation, by `seq`."""
