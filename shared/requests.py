@@ -76,6 +76,8 @@ def protect(response: web.StreamResponse, request_id: str) -> None:
     headers.setdefault("Referrer-Policy", "no-referrer")
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("X-Frame-Options", "DENY")
+    # Browsers take it from TLS alone (RFC 6797, 8.1), which a proxy before this ends.
+    headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     if response.content_type != "text/html":  # a page says itself what it needs
         headers.setdefault("Content-Security-Policy", _NO_CONTENT)

@@ -201,6 +201,7 @@ async def test_every_reply_has_the_headers_that_protect_a_browser(
 ) -> None:
     async with client.get(path) as response:
         assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Strict-Transport-Security"] == "max-age=31536000"
         assert response.headers["Referrer-Policy"] == "no-referrer"
         assert response.headers["Cache-Control"] in ("no-store", "no-cache")
         assert "Origin" in response.headers["Vary"]
