@@ -1,5 +1,6 @@
 // Names for addresses: asked of the directory when one is shown, and remembered for a day.
 
+import { Refused } from "../http";
 import type { Employee } from "../session/auth_api";
 import type { Session } from "../session/session";
 
@@ -74,9 +75,21 @@ export class People {
     for (let email = this.#wanted.shift(); email !== undefined; email = this.#wanted.shift()) {
       const address = email;
       const found = this.session.withToken((token) => this.session.api.employee(token, address));
-      await found.then((employee) => this.learn([employee])).catch(() => undefined);
+      await found.then(
+        (employee) => this.learn([employee]),
+        (error: unknown) => this.#askLater(address, error),
+      );
     }
     this.#running--;
+  }
+
+  /** Too many were asked for, or the service is busy. Who is not there at all is not asked for again. */
+  #askLater(email: string, error: unknown): void {
+    if (!(error instanceof Refused) || error.retryAfterMs === undefined) return;
+    setTimeout(() => {
+      this.#wanted.push(email);
+      void this.#ask();
+    }, error.retryAfterMs);
   }
 }
 

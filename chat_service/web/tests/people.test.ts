@@ -1,0 +1,50 @@
+import { beforeEach, describe, expect, it, vi } from "vitest";
+
+import { People } from "../src/chat/people";
+import { Refused } from "../src/http";
+import type { Session } from "../src/session/session";
+
+const BOB = { email: "bob@example.org", name: "Bob Okafor", department: null };
+
+describe("names of people", () => {
+  let answers: Array<unknown>;
+  let people: People;
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    answers = [];
+    const session = {
+      api: {},
+      withToken: async () => {
+        const answer = answers.shift();
+        if (answer instanceof Error) throw answer;
+        return answer;
+      },
+    };
+    people = new People(session as unknown as Session);
+  });
+
+  it("are guessed until the directory has told them", async () => {
+    answers = [BOB];
+    expect(people.get(BOB.email).name).toBe("Bob");
+    await vi.runAllTimersAsync();
+    expect(people.get(BOB.email).name).toBe("Bob Okafor");
+  });
+
+  it("are asked for again where the directory could not answer just then", async () => {
+    answers = [new Refused(429, "rate_limited", "", [], 700), BOB];
+    people.get(BOB.email);
+    await vi.advanceTimersByTimeAsync(600);
+    expect(answers).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(people.get(BOB.email).name).toBe("Bob Okafor");
+  });
+
+  it("of those who are not there are asked for once", async () => {
+    answers = [new Refused(404, "unknown_employee", ""), BOB];
+    people.get(BOB.email);
+    await vi.runAllTimersAsync();
+    expect(people.get(BOB.email).name).toBe("Bob");
+    expect(answers).toHaveLength(1);
+  });
+});
