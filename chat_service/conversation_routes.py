@@ -76,8 +76,13 @@ async def edit_message(
 async def delete_message(
     request: web.Request, *, caller: Claims, query: DeleteQuery
 ) -> web.StreamResponse:
-    id = query.id or uuid5(NAMESPACE_OID, f"delete {_message(request)}")
-    return await _amend(request, caller, Kind.DELETE, id, None)
+    if query.id is not None:
+        return await _amend(request, caller, Kind.DELETE, query.id, None)
+    id = uuid5(NAMESPACE_OID, f"delete {_message(request)}")
+    try:
+        return await _amend(request, caller, Kind.DELETE, id, None)
+    except IdConflict:  # whoever knows the message may have taken it
+        return await _amend(request, caller, Kind.DELETE, uuid4(), None)
 
 
 async def _amend(
