@@ -25,6 +25,7 @@ SETTINGS = {
     "MAX_RESUME_CONVERSATIONS": "3",
     "MAX_RESUME_ENTRIES": "20",
     "MAX_RESUME_TOTAL": "50",
+    "MAX_RESUME_BYTES": "100000",
 }
 SHORT_SECONDS = 4
 
@@ -165,6 +166,30 @@ async def test_a_resume_sends_so_many_entries_in_all_and_each_conversation_is_co
             assert state == {"head": 20, "complete": len(seqs) == 20}
         complete = [state["complete"] for state in resumed["conversations"].values()]
         assert sorted(complete) == [False, True, True]
+
+
+async def test_a_resume_sends_so_many_bytes_and_each_conversation_is_complete_or_not(
+    cramped: System,
+) -> None:
+    ann, *others = [await cramped.person(name) for name in ("ann", "bob", "eve", "joe")]
+    async with cramped.connect(ann) as a:
+        cursors = {}
+        for other in others:
+            acks = [await a.said(other.email, "😀" * 4000) for _ in range(4)]
+            cursors[acks[0]["conversation"]] = 0
+        rounds = 0
+        while any(cursor < 4 for cursor in cursors.values()):
+            a.events.clear()
+            resumed = await a.resume(cursors)
+            assert len(a.messages) == 6 or rounds == 1  # of 16 kB and a little each
+            for conversation, state in resumed["conversations"].items():
+                seqs = [event["seq"] for event in a.of("message", conversation=conversation)]
+                cursor = cursors[conversation]
+                assert seqs == list(range(cursor + 1, cursor + len(seqs) + 1))
+                cursors[conversation] += len(seqs)
+                assert state == {"head": 4, "complete": cursors[conversation] == 4}
+            rounds += 1
+        assert rounds == 2
 
 
 async def test_a_resume_names_the_conversations_that_the_device_does_not_know(

@@ -1,9 +1,12 @@
-"""Pages of several conversations' logs with one command, on a real MongoDB."""
+"""Reads of several conversations' logs with one command, on a real MongoDB."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
+import pymongo
 import pytest
 
 from chat_service.entries import Entry, Kind
@@ -81,3 +84,35 @@ async def test_the_same_page_twice_is_there_twice(store: EntryStore) -> None:
     first, second = await store.pages([query, query])
     assert first == second
     assert found(first) == expected(query)
+
+
+@pytest.mark.parametrize("at_once", [1, 5, 9, 50])
+@pytest.mark.parametrize("limit", [1, 9, 10, 50])
+async def test_what_comes_after_is_read_in_slices(
+    store: EntryStore, at_once: int, limit: int
+) -> None:
+    cursors = {"b": 7, "a": 6, "empty": 0}
+    slices = [
+        [(one.conversation, one.seq) for one in entries]
+        async for entries in store.after(cursors, before={"a": 11}, limit=limit, at_once=at_once)
+    ]
+    expected = [("a", seq) for seq in range(7, 11)] + [("b", seq) for seq in range(8, LENGTH + 1)]
+    assert [one for entries in slices for one in entries] == expected[:limit]
+    assert all(0 < len(entries) <= at_once for entries in slices)
+
+
+async def test_what_is_not_asked_for_is_not_read_and_leaves_no_cursor(
+    store: EntryStore, mongo_url: str
+) -> None:
+    with pymongo.MongoClient[dict[str, Any]](mongo_url) as client:
+        async with aclosing(store.after({"a": 0}, limit=LENGTH, at_once=5)) as found:
+            assert [one.seq for one in await anext(found)] == [1, 2, 3, 4, 5]
+            assert len(idle_cursors(client)) == 1
+        assert idle_cursors(client) == []
+
+
+def idle_cursors(client: pymongo.MongoClient[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of this file's databases that have more to give."""
+    ours = {"type": "idleCursor", "ns": {"$regex": r"^pages_\w+\.messages$"}}
+    stages: list[dict[str, Any]] = [{"$currentOp": {"idleCursors": True}}, {"$match": ours}]
+    return list(client.admin.aggregate(stages))
