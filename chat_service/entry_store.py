@@ -18,7 +18,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from chat_service.entries import EMPTY, Entry, Head, Kind, Recent
-from chat_service.pages import Page, PageQuery
+from chat_service.pages import Page, PageQuery, fitting
 from shared.errors import MessageDeleted, NotSender, ServiceError, UnknownMessage
 from shared.mongo import Collection, Database, Document, reachable, unavailable
 
@@ -307,10 +307,13 @@ def _direction(query: PageQuery) -> int:
 
 def _page(query: PageQuery, rows: list[Document]) -> Page:
     """`rows` as they were found: in the query's direction, one more than its limit if there is."""
-    entries = [entry_of(row) for row in rows[: query.limit]]
+    count = query.limit
+    if query.text_bytes is not None:
+        count = min(count, fitting((row.get("text") for row in rows), query.text_bytes))
+    entries = [entry_of(row) for row in rows[:count]]
     if query.after is None:
         entries.reverse()
-    return Page(entries, len(rows) > query.limit)
+    return Page(entries, len(rows) > count)
 
 
 def entry_of(row: Mapping[str, Any]) -> Entry:

@@ -128,6 +128,33 @@ async def test_a_socket_that_does_not_authenticate_is_closed_in_time(cramped: Sy
         assert silent.events == []
 
 
+async def test_a_page_of_history_has_so_many_bytes_and_nothing_is_left_out(
+    system: System,
+) -> None:
+    ann, bob = await system.person("ann"), await system.person("bob")
+    count = 50
+    async with system.connect(ann) as a:
+        for _ in range(count):
+            await a.say(bob.email, "😀" * 4000)
+        await a.until(lambda: len(a.of("ack")) == count)
+    async with aiohttp.ClientSession(system.chats[0].url, headers=bob.headers) as http:
+        for forward in (True, False):
+            seqs: list[int] = []
+            more = True
+            while more:
+                cursor = {"after": (seqs or [0])[-1]} if forward else {"before": (seqs or [99])[0]}
+                body = {"participants": [ann.email, bob.email], "limit": 200, **cursor}
+                async with http.post("/messages", json=body) as reply:
+                    page = await reply.json()
+                    assert len(await reply.read()) < 600_000
+                found = [message["seq"] for message in page["messages"]]
+                assert found
+                assert page["head"] == found[-1]
+                seqs = [*seqs, *found] if forward else [*found, *seqs]
+                more = page["has_more"]
+            assert seqs == list(range(1, count + 1))
+
+
 async def test_a_resume_sends_so_many_entries_of_a_conversation_and_names_the_head(
     cramped: System,
 ) -> None:

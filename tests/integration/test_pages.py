@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pymongo
 import pytest
 
@@ -77,6 +78,63 @@ async def test_each_query_gets_its_own_page(store: EntryStore) -> None:
     together = await store.pages(queries)
     assert [found(page) for page in together] == [expected(query) for query in queries]
     assert [await store.page(query) for query in queries] == together
+
+
+def text_bytes(count: int) -> int:
+    """Of `count` texts, which are to count with their quotes and six bytes for a control."""
+    return count * len('"\\u0001 123 😀"'.encode())
+
+
+@pytest.fixture
+async def bulky(store: EntryStore) -> EntryStore:
+    """The conversation `bulky`: each text is as long as the others."""
+    texts = [f"\x01 {100 + seq} 😀" for seq in range(1, LENGTH + 1)]
+    await store.insert(
+        [
+            msgspec.structs.replace(entry("bulky", seq), text=text)
+            for seq, text in enumerate(texts, 1)
+        ]
+    )
+    return store
+
+
+@pytest.mark.parametrize("messages_only", [False, True])
+@pytest.mark.parametrize(
+    ("most", "count"), [(0, 1), (1, 1), (text_bytes(3) - 1, 2), (text_bytes(3), 3)]
+)
+async def test_pages_of_so_many_bytes_leave_nothing_out_in_either_direction(
+    bulky: EntryStore, most: int, count: int, messages_only: bool
+) -> None:
+    everything = [seq for seq in range(1, LENGTH + 1) if not (messages_only and seq in EDITS)]
+    for forward in (True, False):
+        read: list[int] = []
+        more = True
+        while more:
+            page = await bulky.page(
+                PageQuery(
+                    conversation="bulky",
+                    after=(read[-1] if read else 0) if forward else None,
+                    before=None if forward or not read else read[0],
+                    limit=5,
+                    messages_only=messages_only,
+                    text_bytes=most,
+                )
+            )
+            more = page.has_more
+            seqs = [one.seq for one in page.entries]
+            assert len(seqs) == min(count, len(everything) - len(read))
+            read = [*read, *seqs] if forward else [*seqs, *read]
+        assert read == everything
+
+
+async def test_bytes_that_suffice_leave_a_page_as_it_is(bulky: EntryStore) -> None:
+    query = PageQuery(conversation="bulky", limit=5)
+    ample, ending = [
+        msgspec.structs.replace(query, text_bytes=text_bytes(5), after=after) for after in (None, 7)
+    ]
+    one, other = await bulky.pages([ample, ending])
+    assert found(one) == found(await bulky.page(query))
+    assert found(other) == ([("bulky", seq) for seq in range(8, 13)], False)
 
 
 async def test_the_same_page_twice_is_there_twice(store: EntryStore) -> None:
