@@ -21,7 +21,7 @@ from chat_service.bodies import (
 from chat_service.conversation_list import ConversationList
 from chat_service.entries import Draft, Entry, Kind
 from chat_service.marking import Marking
-from chat_service.routes import MESSAGING
+from chat_service.routes import LARGE_AT_ONCE, MESSAGING
 from shared.endpoints import Endpoint, json_reply
 from shared.errors import (
     FieldProblem,
@@ -125,6 +125,7 @@ ENDPOINTS = (
         handler=list_conversations,
         summary="List one's conversations, the most recent first",
         query=ConversationsQuery,
+        at_once=LARGE_AT_ONCE,
         replies={200: ConversationsView},
         errors=(RateLimited, Unavailable),
     ),
