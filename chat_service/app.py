@@ -143,6 +143,7 @@ async def _start(
             settings.max_resume_conversations,
             settings.max_resume_entries,
             settings.max_resume_total,
+            settings.max_resume_bytes,
         ),
     )
     marking = Marking(conversations, store, message_log.heads, delivery.marked)

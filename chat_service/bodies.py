@@ -35,7 +35,7 @@ class SendRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 class HistoryRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """`after` and `before` exclude themselves. With `after` the page begins there and goes forward;
-    without, it ends at `before` or at the newest."""
+    without, it ends at `before` or at the newest. Long messages make it shorter than `limit`."""
 
     participants: Participants
     before: Seq | None = None

@@ -21,7 +21,7 @@ from chat_service.bodies import (
 from chat_service.conversation_list import ConversationList
 from chat_service.entries import Draft, Entry, Kind
 from chat_service.marking import Marking
-from chat_service.routes import MESSAGING
+from chat_service.routes import LARGE_AT_ONCE, MESSAGING
 from shared.endpoints import Endpoint, json_reply
 from shared.errors import (
     FieldProblem,
@@ -76,8 +76,13 @@ async def edit_message(
 async def delete_message(
     request: web.Request, *, caller: Claims, query: DeleteQuery
 ) -> web.StreamResponse:
-    id = query.id or uuid5(NAMESPACE_OID, f"delete {_message(request)}")
-    return await _amend(request, caller, Kind.DELETE, id, None)
+    if query.id is not None:
+        return await _amend(request, caller, Kind.DELETE, query.id, None)
+    id = uuid5(NAMESPACE_OID, f"delete {_message(request)}")
+    try:
+        return await _amend(request, caller, Kind.DELETE, id, None)
+    except IdConflict:  # whoever knows the message may have taken it
+        return await _amend(request, caller, Kind.DELETE, uuid4(), None)
 
 
 async def _amend(
@@ -120,6 +125,7 @@ ENDPOINTS = (
         handler=list_conversations,
         summary="List one's conversations, the most recent first",
         query=ConversationsQuery,
+        at_once=LARGE_AT_ONCE,
         replies={200: ConversationsView},
         errors=(RateLimited, Unavailable),
     ),

@@ -4,7 +4,7 @@ Reads see only what a majority has (a rolled-back entry was never there); writes
 majority's journal. Driver types stay in this file.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any
@@ -18,7 +18,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from chat_service.entries import EMPTY, Entry, Head, Kind, Recent
-from chat_service.pages import Page, PageQuery
+from chat_service.pages import Page, PageQuery, fitting
 from shared.errors import MessageDeleted, NotSender, ServiceError, UnknownMessage
 from shared.mongo import Collection, Database, Document, reachable, unavailable
 
@@ -188,11 +188,17 @@ class EntryStore:
         return {row["_id"]: entry_of(row) for row in rows}
 
     async def after(
-        self, cursors: Mapping[str, int], *, before: Mapping[str, int] | None = None, limit: int
-    ) -> list[Entry]:
+        self,
+        cursors: Mapping[str, int],
+        *,
+        before: Mapping[str, int] | None = None,
+        limit: int,
+        at_once: int,
+    ) -> AsyncGenerator[list[Entry], None]:
         """Entries of several conversations after these positions, and before those of `before`.
 
-        At most `limit` in all, by conversation and in `seq` order within one.
+        At most `limit` in all, by conversation and in `seq` order within one. They are read
+        `at_once` at a time, as they are asked for; close it where you need no more.
         """
         ranges: list[Document] = []
         for conversation, seq in cursors.items():
@@ -202,9 +208,19 @@ class EntryStore:
             ranges.append({"convo": conversation, "seq": bounds})
         query = ranges[0] if len(ranges) == 1 else {"$or": ranges}
         in_order = [("convo", 1), ("seq", 1)]
-        cursor = self._messages.find(query, sort=in_order, limit=limit, batch_size=limit)
-        with reachable():
-            return [entry_of(row) for row in await cursor.to_list(None)]
+        size = min(limit, at_once)
+        cursor = self._messages.find(query, sort=in_order, limit=limit, batch_size=size)
+        left = limit
+        try:
+            while left > 0:
+                with reachable():
+                    rows = await cursor.to_list(size)
+                left = left - len(rows) if len(rows) == size else 0
+                if rows:
+                    yield [entry_of(row) for row in rows]
+        finally:
+            if left > 0:
+                await cursor.close()
 
     async def page(self, query: PageQuery) -> Page:
         """A page of a conversation's log."""
@@ -291,10 +307,13 @@ def _direction(query: PageQuery) -> int:
 
 def _page(query: PageQuery, rows: list[Document]) -> Page:
     """`rows` as they were found: in the query's direction, one more than its limit if there is."""
-    entries = [entry_of(row) for row in rows[: query.limit]]
+    count = query.limit
+    if query.text_bytes is not None:
+        count = min(count, fitting((row.get("text") for row in rows), query.text_bytes))
+    entries = [entry_of(row) for row in rows[:count]]
     if query.after is None:
         entries.reverse()
-    return Page(entries, len(rows) > query.limit)
+    return Page(entries, len(rows) > count)
 
 
 def entry_of(row: Mapping[str, Any]) -> Entry:

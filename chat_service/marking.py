@@ -48,6 +48,8 @@ class Marking:
         _, noted = self._marks.get((conversation.id, index), (None, Marker()))
         marker = _further(noted, Marker(max(received or 0, read or 0), read or 0))
         known = self._known.get(conversation.id)
+        if known is not None:
+            self._known.move_to_end(conversation.id)
         if known is None or _further(known[index], marker) != known[index]:
             self._marks[conversation.id, index] = (conversation, marker)
             self._work.set()
@@ -110,7 +112,10 @@ class Marking:
             self._tell(about, about.participants[index], marker)
 
     async def _learn(self, conversations: set[str]) -> None:
+        """Know the markers of all of these that exist, and forget what was not used for longest."""
         unknown = conversations - self._known.keys()
+        for conversation in conversations - unknown:
+            self._known.move_to_end(conversation)
         if unknown:
             self._known.update(await self._conversations.markers(unknown))
         while len(self._known) > max(KNOWN, len(conversations)):

@@ -20,6 +20,8 @@ from shared.errors import FieldProblem, InvalidInput, ServiceError
 
 PAGES_AT_ONCE = 16
 """Pages in one command. What of them is above MongoDB's 16 MiB comes in further replies."""
+PAGE_BYTES = 524_288
+"""Of a page's texts as JSON: what a reply has that nobody reads, until its peer is cut off."""
 
 
 class Sent(Struct, frozen=True):
@@ -101,6 +103,7 @@ class Messaging:
                 after=after,
                 limit=limit,
                 messages_only=True,
+                text_bytes=PAGE_BYTES,
             )
         )
         last = page.entries[-1].seq if page.entries else 0

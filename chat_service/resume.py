@@ -1,6 +1,7 @@
 """Catch-up: everything after a device's cursors, bounded, while live events wait their turn."""
 
 from collections.abc import Mapping
+from contextlib import aclosing
 
 from msgspec import Struct
 
@@ -8,26 +9,31 @@ from chat_service.conversation import Conversation
 from chat_service.conversations import Conversations
 from chat_service.delivery import as_log_event
 from chat_service.entry_store import EntryStore
-from chat_service.protocol import LogEvent, ResumedConversation
+from chat_service.protocol import ResumedConversation, encode
 from shared.errors import FieldProblem, InvalidInput, NotParticipant
+
+READ_AT_ONCE = 256
+"""Entries; with the longest texts they have 4 MiB."""
 
 
 class ResumeLimits(Struct, frozen=True):
     """`conversations` that a resume may name and will name; `entries` it sends, of one
-    conversation and in all."""
+    conversation and in all; `bytes` that these have, unless the first alone has more."""
 
     conversations: int
     entries: int
     total: int
+    bytes: int
 
 
 class CatchUp(Struct, frozen=True):
-    """What a device missed, in order, and where each conversation stands after it.
+    """What a device missed, in order, as frames' payloads, and where each conversation stands
+    after it. They may wait for a slow peer: nothing but their bytes is kept until then.
 
     `covered` are the positions up to which live events must not come again.
     """
 
-    events: list[LogEvent]
+    events: list[bytes]
     conversations: dict[str, ResumedConversation]
     covered: dict[str, int]
 
@@ -63,12 +69,11 @@ class Resumption:
                 raise NotParticipant(f"You do not take part in a conversation {conversation!r}.")
         newest = await self._conversations.newest_of(employee, self._limits.conversations)
         heads = await self._store.heads({**newest, **named})
-        events = await self._missed(cursors, named, {id: heads[id].seq for id in named})
-        sent = {event.conversation: event.seq for event in events}
+        events, sent = await self._missed(cursors, named, {id: heads[id].seq for id in named})
         conversations = {
             id: ResumedConversation(
                 head=head.seq,
-                complete=id in cursors and sent.get(id, cursors[id]) >= head.seq,
+                complete=id in cursors and sent[id] >= head.seq,
             )
             for id, head in heads.items()
             if head.seq
@@ -81,8 +86,9 @@ class Resumption:
         cursors: Mapping[str, int],
         named: Mapping[str, Conversation],
         heads: Mapping[str, int],
-    ) -> list[LogEvent]:
-        """Events after the cursors; of a conversation with too many, the oldest that fit."""
+    ) -> tuple[list[bytes], dict[str, int]]:
+        """Events after the cursors, and up to where they go; of a conversation with too many, the
+        oldest that fit."""
         wanted: dict[str, int] = {}
         stop: dict[str, int] = {}
         total = 0
@@ -92,7 +98,19 @@ class Resumption:
                 wanted[id] = cursor
                 stop[id] = cursor + count + 1
                 total += count
+        events: list[bytes] = []
+        sent = dict(cursors)
         if not wanted:
-            return []
-        entries = await self._store.after(wanted, before=stop, limit=total)
-        return [as_log_event(entry, named[entry.conversation].participants) for entry in entries]
+            return events, sent
+        left = self._limits.bytes
+        found = self._store.after(wanted, before=stop, limit=total, at_once=READ_AT_ONCE)
+        async with aclosing(found):
+            async for entries in found:
+                for entry in entries:
+                    event = encode(as_log_event(entry, named[entry.conversation].participants))
+                    left -= len(event)
+                    if left < 0 and events:
+                        return events, sent
+                    events.append(event)
+                    sent[entry.conversation] = entry.seq
+        return events, sent

@@ -40,6 +40,9 @@ from shared.tokens import Claims
 MESSAGING = web.AppKey("messaging", Messaging)
 SOCKETS = web.AppKey("sockets", Sockets)
 
+LARGE_AT_ONCE = 16
+"""Requests of one employee for what may be half a megabyte or more; a page of ours sends a few."""
+
 
 async def send_message(
     request: web.Request, *, caller: Claims, body: SendRequest
@@ -120,6 +123,7 @@ ENDPOINTS = (
         handler=read_history,
         summary="Read the history of two participants",
         body=HistoryRequest,
+        at_once=LARGE_AT_ONCE,
         replies={200: History},
         errors=(NotParticipant, RateLimited, Unavailable),
     ),

@@ -264,7 +264,7 @@ class Session:
             connection.flush()
             async with asyncio.timeout(CATCH_UP_SECONDS):
                 for event in missed.events:
-                    await self._ws.send_frame(protocol.encode(event), WSMsgType.TEXT)
+                    await self._ws.send_frame(event, WSMsgType.TEXT)
             connection.send(Resumed(missed.conversations, op.id))
             self._services.counts.resumes += 1
             self._services.counts.caught_up += len(missed.events)

@@ -75,6 +75,9 @@ class ChatSettings(Settings, frozen=True, kw_only=True):
         Count, Meta(description="entries that one resume sends of a conversation")
     ] = 500
     max_resume_total: Annotated[Count, Meta(description="entries that one resume sends")] = 5000
+    max_resume_bytes: Annotated[
+        Count, Meta(description="bytes that the entries of one resume have")
+    ] = 4_194_304
     commit_lanes: Annotated[
         int, Meta(ge=1, le=16, description="group commits that may be under way at once")
     ] = 1

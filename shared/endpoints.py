@@ -25,6 +25,7 @@ from shared.errors import (
     UnsupportedMediaType,
 )
 from shared.tokens import VERIFIER, Claims
+from shared.turns import Turns
 
 MAX_TOKEN = 8192
 """Characters of a bearer token; ours have about 500."""
@@ -41,7 +42,8 @@ EndpointHandler = Callable[..., Awaitable[web.StreamResponse]]
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
-    """One method of one path. `replies` maps a status to its body's type, None for no body."""
+    """One method of one path. `replies` maps a status to its body's type, None for no body.
+    `at_once` is for large replies: how many requests of one caller may be under way."""
 
     method: str
     path: str
@@ -55,6 +57,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     description: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     documented: bool = True
+    at_once: int | None = None
 
 
 def json_reply(
@@ -118,11 +121,15 @@ async def authenticate(request: web.Request) -> Claims:
 
 def _handler(endpoint: Endpoint) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     decoder = None if endpoint.body is None else msgspec.json.Decoder(endpoint.body)
-    return partial(_call, endpoint, decoder)
+    turns = None if endpoint.at_once is None else Turns(endpoint.at_once)
+    return partial(_call, endpoint, decoder, turns)
 
 
 async def _call(
-    endpoint: Endpoint, decoder: msgspec.json.Decoder[Any] | None, request: web.Request
+    endpoint: Endpoint,
+    decoder: msgspec.json.Decoder[Any] | None,
+    turns: Turns | None,
+    request: web.Request,
 ) -> web.StreamResponse:
     arguments: dict[str, Any] = {}
     if not endpoint.public:
@@ -134,6 +141,8 @@ async def _call(
         arguments["query"] = convert(request.query.items(), endpoint.query)
     if decoder is not None:
         arguments["body"] = await _body(request, decoder)
+    if turns is not None:
+        await turns.take(arguments["caller"].sub)
     response = await endpoint.handler(request, **arguments)
     if endpoint.headers and not response.prepared:
         response.headers.update(endpoint.headers)

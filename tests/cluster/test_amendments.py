@@ -1,7 +1,7 @@
 """Edits and deletions are entries of the log, and the message shows them."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 import aiohttp
 import pymongo
@@ -114,6 +114,18 @@ async def test_amendments_sent_twice_are_stored_once(system: System) -> None:
         again = await amend(system, ann, "DELETE", conversation, message, instance=1)
         assert again == (200, reply)
         assert (await a.said(bob.email, "next"))["seq"] == 4
+
+
+async def test_the_other_one_cannot_take_the_id_of_a_deletion_beforehand(system: System) -> None:
+    ann, bob = await system.person("ann"), await system.person("bob")
+    async with system.connect(ann) as a, system.connect(bob) as b:
+        sent = await a.said(bob.email, "not for ever")
+        taken = uuid5(NAMESPACE_OID, f"delete {UUID(sent['id'])}")
+        assert (await b.said(ann.email, "mine", str(taken)))["type"] == "ack"
+        status, reply = await amend(system, ann, "DELETE", sent["conversation"], sent["id"])
+        assert (status, reply.get("seq")) == (200, 3)
+        assert (await b.wait("deleted"))["message"] == sent["id"]
+    assert [m.get("text") for m in await system.history(ann, bob)] == [None, "mine"]
 
 
 async def test_an_id_of_another_kind_is_a_conflict(system: System) -> None:

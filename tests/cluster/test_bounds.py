@@ -25,6 +25,7 @@ SETTINGS = {
     "MAX_RESUME_CONVERSATIONS": "3",
     "MAX_RESUME_ENTRIES": "20",
     "MAX_RESUME_TOTAL": "50",
+    "MAX_RESUME_BYTES": "100000",
 }
 SHORT_SECONDS = 4
 
@@ -143,6 +144,33 @@ async def test_a_socket_that_does_not_authenticate_is_closed_in_time(cramped: Sy
         assert silent.events == []
 
 
+async def test_a_page_of_history_has_so_many_bytes_and_nothing_is_left_out(
+    system: System,
+) -> None:
+    ann, bob = await system.person("ann"), await system.person("bob")
+    count = 50
+    async with system.connect(ann) as a:
+        for _ in range(count):
+            await a.say(bob.email, "😀" * 4000)
+        await a.until(lambda: len(a.of("ack")) == count)
+    async with aiohttp.ClientSession(system.chats[0].url, headers=bob.headers) as http:
+        for forward in (True, False):
+            seqs: list[int] = []
+            more = True
+            while more:
+                cursor = {"after": (seqs or [0])[-1]} if forward else {"before": (seqs or [99])[0]}
+                body = {"participants": [ann.email, bob.email], "limit": 200, **cursor}
+                async with http.post("/messages", json=body) as reply:
+                    page = await reply.json()
+                    assert len(await reply.read()) < 600_000
+                found = [message["seq"] for message in page["messages"]]
+                assert found
+                assert page["head"] == found[-1]
+                seqs = [*seqs, *found] if forward else [*found, *seqs]
+                more = page["has_more"]
+            assert seqs == list(range(1, count + 1))
+
+
 async def test_a_resume_sends_so_many_entries_of_a_conversation_and_names_the_head(
     cramped: System,
 ) -> None:
@@ -181,6 +209,30 @@ async def test_a_resume_sends_so_many_entries_in_all_and_each_conversation_is_co
             assert state == {"head": 20, "complete": len(seqs) == 20}
         complete = [state["complete"] for state in resumed["conversations"].values()]
         assert sorted(complete) == [False, True, True]
+
+
+async def test_a_resume_sends_so_many_bytes_and_each_conversation_is_complete_or_not(
+    cramped: System,
+) -> None:
+    ann, *others = [await cramped.person(name) for name in ("ann", "bob", "eve", "joe")]
+    async with cramped.connect(ann) as a:
+        cursors = {}
+        for other in others:
+            acks = [await a.said(other.email, "😀" * 4000) for _ in range(4)]
+            cursors[acks[0]["conversation"]] = 0
+        rounds = 0
+        while any(cursor < 4 for cursor in cursors.values()):
+            a.events.clear()
+            resumed = await a.resume(cursors)
+            assert len(a.messages) == 6 or rounds == 1  # of 16 kB and a little each
+            for conversation, state in resumed["conversations"].items():
+                seqs = [event["seq"] for event in a.of("message", conversation=conversation)]
+                cursor = cursors[conversation]
+                assert seqs == list(range(cursor + 1, cursor + len(seqs) + 1))
+                cursors[conversation] += len(seqs)
+                assert state == {"head": 4, "complete": cursors[conversation] == 4}
+            rounds += 1
+        assert rounds == 2
 
 
 async def test_a_resume_names_the_conversations_that_the_device_does_not_know(

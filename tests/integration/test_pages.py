@@ -1,9 +1,13 @@
-"""Pages of several conversations' logs with one command, on a real MongoDB."""
+"""Reads of several conversations' logs with one command, on a real MongoDB."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
+import msgspec
+import pymongo
 import pytest
 
 from chat_service.entries import Entry, Kind
@@ -76,8 +80,97 @@ async def test_each_query_gets_its_own_page(store: EntryStore) -> None:
     assert [await store.page(query) for query in queries] == together
 
 
+def text_bytes(count: int) -> int:
+    """Of `count` texts, which are to count with their quotes and six bytes for a control."""
+    return count * len('"\\u0001 123 😀"'.encode())
+
+
+@pytest.fixture
+async def bulky(store: EntryStore) -> EntryStore:
+    """The conversation `bulky`: each text is as long as the others."""
+    texts = [f"\x01 {100 + seq} 😀" for seq in range(1, LENGTH + 1)]
+    await store.insert(
+        [
+            msgspec.structs.replace(entry("bulky", seq), text=text)
+            for seq, text in enumerate(texts, 1)
+        ]
+    )
+    return store
+
+
+@pytest.mark.parametrize("messages_only", [False, True])
+@pytest.mark.parametrize(
+    ("most", "count"), [(0, 1), (1, 1), (text_bytes(3) - 1, 2), (text_bytes(3), 3)]
+)
+async def test_pages_of_so_many_bytes_leave_nothing_out_in_either_direction(
+    bulky: EntryStore, most: int, count: int, messages_only: bool
+) -> None:
+    everything = [seq for seq in range(1, LENGTH + 1) if not (messages_only and seq in EDITS)]
+    for forward in (True, False):
+        read: list[int] = []
+        more = True
+        while more:
+            page = await bulky.page(
+                PageQuery(
+                    conversation="bulky",
+                    after=(read[-1] if read else 0) if forward else None,
+                    before=None if forward or not read else read[0],
+                    limit=5,
+                    messages_only=messages_only,
+                    text_bytes=most,
+                )
+            )
+            more = page.has_more
+            seqs = [one.seq for one in page.entries]
+            assert len(seqs) == min(count, len(everything) - len(read))
+            read = [*read, *seqs] if forward else [*seqs, *read]
+        assert read == everything
+
+
+async def test_bytes_that_suffice_leave_a_page_as_it_is(bulky: EntryStore) -> None:
+    query = PageQuery(conversation="bulky", limit=5)
+    ample, ending = [
+        msgspec.structs.replace(query, text_bytes=text_bytes(5), after=after) for after in (None, 7)
+    ]
+    one, other = await bulky.pages([ample, ending])
+    assert found(one) == found(await bulky.page(query))
+    assert found(other) == ([("bulky", seq) for seq in range(8, 13)], False)
+
+
 async def test_the_same_page_twice_is_there_twice(store: EntryStore) -> None:
     query = PageQuery(conversation="a", limit=3)
     first, second = await store.pages([query, query])
     assert first == second
     assert found(first) == expected(query)
+
+
+@pytest.mark.parametrize("at_once", [1, 5, 9, 50])
+@pytest.mark.parametrize("limit", [1, 9, 10, 50])
+async def test_what_comes_after_is_read_in_slices(
+    store: EntryStore, at_once: int, limit: int
+) -> None:
+    cursors = {"b": 7, "a": 6, "empty": 0}
+    slices = [
+        [(one.conversation, one.seq) for one in entries]
+        async for entries in store.after(cursors, before={"a": 11}, limit=limit, at_once=at_once)
+    ]
+    expected = [("a", seq) for seq in range(7, 11)] + [("b", seq) for seq in range(8, LENGTH + 1)]
+    assert [one for entries in slices for one in entries] == expected[:limit]
+    assert all(0 < len(entries) <= at_once for entries in slices)
+
+
+async def test_what_is_not_asked_for_is_not_read_and_leaves_no_cursor(
+    store: EntryStore, mongo_url: str
+) -> None:
+    with pymongo.MongoClient[dict[str, Any]](mongo_url) as client:
+        async with aclosing(store.after({"a": 0}, limit=LENGTH, at_once=5)) as found:
+            assert [one.seq for one in await anext(found)] == [1, 2, 3, 4, 5]
+            assert len(idle_cursors(client)) == 1
+        assert idle_cursors(client) == []
+
+
+def idle_cursors(client: pymongo.MongoClient[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of this file's databases that have more to give."""
+    ours = {"type": "idleCursor", "ns": {"$regex": r"^pages_\w+\.messages$"}}
+    stages: list[dict[str, Any]] = [{"$currentOp": {"idleCursors": True}}, {"$match": ours}]
+    return list(client.admin.aggregate(stages))

@@ -260,7 +260,7 @@ export interface MarkerView {
 
 /**
  * `after` and `before` exclude themselves. With `after` the page begins there and goes forward;
- * without, it ends at `before` or at the newest.
+ * without, it ends at `before` or at the newest. Long messages make it shorter than `limit`.
  */
 export interface HistoryRequest {
   /** the email addresses of exactly two employees */
