@@ -13,14 +13,14 @@ from uuid import UUID
 from bson.binary import UUID_SUBTYPE, Binary
 from motor.motor_asyncio import AsyncIOMotorClientSession
 from msgspec import Struct
-from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError, WriteError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from chat_service.entries import EMPTY, Entry, Head, Kind, Recent
 from chat_service.pages import Page, PageQuery
 from shared.errors import MessageDeleted, NotSender, ServiceError, UnknownMessage
-from shared.mongo import Collection, Database, Document, reachable, unavailable
+from shared.mongo import Collection, Database, Document, passes, reachable, unavailable
 
 WRITE_CONCERN = {"w": "majority", "j": True, "wtimeout": 5000}
 DUPLICATE_KEY = 11000
@@ -83,7 +83,7 @@ class EntryStore:
         try:
             reply = await self._ready().command(command)
         except OperationFailure as error:
-            if error.has_error_label("RetryableWriteError"):
+            if passes(error):
                 raise Uncertain(unavailable(error)) from error
             raise
         except PyMongoError as error:
@@ -94,7 +94,11 @@ class EntryStore:
         errors = reply.get("writeErrors")
         if not errors:
             return Inserted(reply["n"])
-        return Inserted(reply["n"], _refusal(errors[0]), errors[0].get("errmsg", ""))
+        first = errors[0]
+        failure = WriteError(first.get("errmsg", "not written"), first.get("code"), first)
+        if passes(failure):  # what was written before it may be rolled back
+            raise Uncertain(unavailable(failure))
+        return Inserted(reply["n"], _refusal(first), first.get("errmsg", ""))
 
     async def amend(self, entry: Entry) -> Inserted:
         """Insert an edit or a deletion, and change the message that it names, both or neither.
