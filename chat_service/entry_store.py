@@ -24,6 +24,7 @@ from shared.mongo import Collection, Database, Document, passes, reachable, unav
 
 WRITE_CONCERN = {"w": "majority", "j": True, "wtimeout": 5000}
 DUPLICATE_KEY = 11000
+SETTLING_MS = 5000
 _KINDS = {kind.value: kind for kind in Kind}
 
 
@@ -142,23 +143,15 @@ class EntryStore:
 
     async def heads(self, conversations: Iterable[str]) -> dict[str, Head]:
         """The head of each conversation, `EMPTY` for one without entries."""
-        ids = list(conversations)
-        # This exact shape is planned as a DISTINCT_SCAN: one index seek per conversation.
-        pipeline: list[Document] = [
-            {"$match": {"convo": {"$in": ids}}},
-            {"$sort": {"convo": -1, "seq": -1}},
-            {
-                "$group": {
-                    "_id": "$convo",
-                    "seq": {"$first": "$seq"},
-                    "at": {"$first": "$timestamp"},
-                }
-            },
-        ]
-        with reachable():
-            rows = await self._messages.aggregate(pipeline).to_list(None)
-        found = {row["_id"]: Head(row["seq"], milliseconds(row["at"])) for row in rows}
-        return {conversation: found.get(conversation, EMPTY) for conversation in ids}
+        return await _heads(self._messages, conversations)
+
+    async def settled_heads(self, conversations: Iterable[str]) -> dict[str, Head]:
+        """The same, once a majority has everything that was written before, or it is rolled back.
+
+        Raises `Unavailable` where that takes too long.
+        """
+        settled = self._messages.with_options(read_concern=ReadConcern("linearizable"))
+        return await _heads(settled, conversations, maxTimeMS=SETTLING_MS)
 
     async def recent(self, count: int) -> dict[str, Recent]:
         """The conversations of the `count` entries that were written last."""
@@ -249,6 +242,28 @@ class EntryStore:
 def milliseconds(moment: datetime) -> int:
     """A moment as whole milliseconds since the epoch, which is what BSON keeps."""
     return round(moment.timestamp() * 1000)
+
+
+async def _heads(
+    messages: Collection, conversations: Iterable[str], **options: int
+) -> dict[str, Head]:
+    ids = list(conversations)
+    # This exact shape is planned as a DISTINCT_SCAN: one index seek per conversation.
+    pipeline: list[Document] = [
+        {"$match": {"convo": {"$in": ids}}},
+        {"$sort": {"convo": -1, "seq": -1}},
+        {
+            "$group": {
+                "_id": "$convo",
+                "seq": {"$first": "$seq"},
+                "at": {"$first": "$timestamp"},
+            }
+        },
+    ]
+    with reachable():
+        rows = await messages.aggregate(pipeline, **options).to_list(None)
+    found = {row["_id"]: Head(row["seq"], milliseconds(row["at"])) for row in rows}
+    return {conversation: found.get(conversation, EMPTY) for conversation in ids}
 
 
 def _refusal(error: Mapping[str, Any]) -> Refusal:

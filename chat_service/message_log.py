@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from chat_service.commit import Commit, Heads
 from chat_service.counts import LogCounts
+from chat_service.doubts import Doubts
 from chat_service.entries import Committed, Draft
 from chat_service.entry_store import EntryStore, Uncertain
 from chat_service.events import Announcement
@@ -25,8 +26,6 @@ from shared.logs import get_logger
 from shared.parts import together
 
 log = get_logger("message_log")
-
-SUSPECT_RETRY_SECONDS = 0.5
 
 
 class LogSettings(Struct, frozen=True):
@@ -49,8 +48,9 @@ class MessageLog:
         """`clock` gives seconds since the epoch, the same for all instances."""
         self.heads = Heads()
         self.counts = LogCounts()
+        self._doubts = Doubts(store, on_doubt)
         self._lanes = [
-            _Lane(store, self.heads, settings.batch, on_commit, on_doubt, clock, self.counts)
+            _Lane(store, self.heads, settings.batch, on_commit, self._doubts, clock, self.counts)
             for _ in range(settings.lanes)
         ]
         self._max_pending = settings.max_pending
@@ -69,7 +69,7 @@ class MessageLog:
 
     async def run(self) -> None:
         """Commit until cancelled."""
-        await together(*(lane.run() for lane in self._lanes))
+        await together(self._doubts.run(), *(lane.run() for lane in self._lanes))
 
     async def drained(self) -> None:
         """Returns once nothing waits and nothing is under way."""
@@ -94,7 +94,7 @@ class _Lane:
         heads: Heads,
         batch: int,
         on_commit: Callable[[Sequence[Committed]], None],
-        on_doubt: Callable[[Sequence[Announcement]], None],
+        doubts: Doubts,
         clock: Callable[[], float],
         counts: LogCounts,
     ) -> None:
@@ -109,8 +109,7 @@ class _Lane:
         self._heads = heads
         self._batch = batch
         self._on_commit = on_commit
-        self._on_doubt = on_doubt
-        self._suspects: dict[str, tuple[str, str]] = {}
+        self._doubts = doubts
 
     def submit(self, draft: Draft) -> None:
         self.waiting.append(draft)
@@ -126,12 +125,7 @@ class _Lane:
 
     async def _commit_for_ever(self) -> None:
         while True:
-            try:
-                async with asyncio.timeout(SUSPECT_RETRY_SECONDS if self._suspects else None):
-                    await self._work.wait()
-            except TimeoutError:
-                await self._clear_doubt()
-                continue
+            await self._work.wait()
             await asyncio.sleep(0)  # what this turn of the event loop still submits joins the batch
             waiting = self.waiting
             batch = [waiting.popleft() for _ in range(min(len(waiting), self._batch))]
@@ -140,15 +134,13 @@ class _Lane:
             self.under_way = 0
             if isinstance(error, Unavailable):
                 self._refuse_waiting(error)
-            elif error is None and self._suspects:
-                await self._clear_doubt()
             if not waiting:
                 self._work.clear()
                 self.idle.set()
 
     async def _flush(self, batch: list[Draft]) -> ServiceError | None:
         """Commit `batch` and settle every draft of it; returns why some are left in doubt."""
-        commit = Commit(self._store, self._heads, batch, self._clock)
+        commit = Commit(self._store, self._heads, batch, self._clock, self._doubts.late)
         error: ServiceError = Unavailable("The service is stopping.", retry_after=1.0)
         try:
             await commit.run()
@@ -182,7 +174,7 @@ class _Lane:
             draft.settle(draft, refusal, False)
         for draft in commit.remaining:
             self._heads.forget(draft.conversation.id)
-            self._suspects[draft.conversation.id] = draft.conversation.participants
+            self._doubts.note(draft.conversation, commit.late.get(draft.conversation.id))
             draft.settle(draft, error, False)
 
     def _count(self, commit: Commit) -> None:
@@ -194,21 +186,3 @@ class _Lane:
         counts.repeated += repeated
         counts.refused += len(commit.refused)
         counts.failed += len(commit.remaining)
-
-    async def _clear_doubt(self) -> None:
-        """After a failure nobody knows what was stored: find out, and tell."""
-        suspects = self._suspects
-        try:
-            heads = await self._store.heads(suspects)
-        except Unavailable:
-            return
-        except Exception:
-            log.exception("doubts could not be cleared", conversations=len(suspects))
-            return
-        self._suspects = {}
-        self._on_doubt(
-            [
-                Announcement(conversation, *suspects[conversation], head.seq)
-                for conversation, head in heads.items()
-            ]
-        )

@@ -18,7 +18,7 @@ from pymongo.monitoring import (
 from chat_service.conversation import Conversation, between
 from chat_service.conversations import Conversations
 from chat_service.entries import Committed, Draft, Entry
-from chat_service.entry_store import EntryStore
+from chat_service.entry_store import EntryStore, Inserted, Uncertain
 from chat_service.events import Announcement
 from chat_service.message_log import LogSettings, MessageLog
 from chat_service.summaries import Summaries
@@ -63,6 +63,7 @@ class Writer:
     def __init__(self, store: EntryStore, settings: LogSettings) -> None:
         self.log = MessageLog(store, settings, self._committed, self._doubtful)
         self.doubts: list[Announcement] = []
+        self.committed: list[Committed] = []
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -104,6 +105,7 @@ class Writer:
             await asyncio.sleep(0.002)
 
     def _committed(self, batch: Sequence[Committed]) -> None:
+        self.committed += batch
         for item in batch:
             item.draft.settle(item.draft, item.entry, item.repeated)
 
@@ -390,6 +392,33 @@ async def test_a_mongodb_killed_in_the_middle_of_committing_loses_and_doubles_no
         assert [entry["text"] for entry in entries] == [str(n) for n in range(len(entries))]
         stored_ids += [entry["_id"] for entry in entries]
     assert sorted(stored_ids) == sorted(sending.draft.id for sending in sendings)
+
+
+async def test_what_was_stored_without_being_confirmed_is_told_of_as_late(
+    stage: Stage, pairs: list[Conversation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unconfirmed(self: EntryStore, entries: Sequence[Entry]) -> Inserted:
+        await insert(self, entries)
+        raise Uncertain(Unavailable("not confirmed"))
+
+    insert = EntryStore.insert
+    before = stage.writer()
+    for _ in range(5):
+        await before.send(pairs[0], ANN)
+    writer = stage.writer()
+    monkeypatch.setattr("chat_service.commit.GIVE_UP_SECONDS", 0)
+    monkeypatch.setattr(EntryStore, "insert", unconfirmed)
+    sending = await writer.send(pairs[0], ANN, "doubtful")
+    assert isinstance(sending.error, Unavailable)
+    monkeypatch.undo()
+    again = writer.submit_again(sending)
+    after = writer.submit(pairs[0], ANN, "after")
+    await writer.settled([again, after])
+    assert [(item.entry.seq, item.late_after) for item in writer.committed] == [(6, 5), (7, 5)]
+    await writer.until(lambda: bool(writer.doubts))
+    assert writer.doubts == [Announcement(pairs[0].id, *pairs[0].participants, 7, 5)]
+    await writer.settled([writer.submit_again(sending)])
+    assert [item.late_after for item in writer.committed] == [5, 5, None]
 
 
 async def test_a_commit_survives_a_short_outage_without_an_error(
