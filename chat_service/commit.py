@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from chat_service.entries import Committed, Draft, Entry, Head, Kind
 from chat_service.entry_store import (
+    Busy,
     EntryStore,
     Refusal,
     Uncertain,
@@ -191,7 +192,7 @@ class Commit:
         self._heads.put(conversation, head)
         if head.seq < collided.seq:  # theirs is written, but not yet by a majority
             self.late.setdefault(conversation, head.seq)
-            await self._set_back(Unavailable("The conversation is busy.", retry_after=1.0))
+            await self._set_back(Busy())
 
     def _refuse_first(self, error: ServiceError) -> None:
         self.refused.append((self.remaining.pop(0), error))

@@ -19,11 +19,12 @@ from pymongo.write_concern import WriteConcern
 
 from chat_service.entries import EMPTY, Entry, Head, Kind, Recent
 from chat_service.pages import Page, PageQuery
-from shared.errors import MessageDeleted, NotSender, ServiceError, UnknownMessage
+from shared.errors import MessageDeleted, NotSender, ServiceError, Unavailable, UnknownMessage
 from shared.mongo import Collection, Database, Document, passes, reachable, unavailable
 
 WRITE_CONCERN = {"w": "majority", "j": True, "wtimeout": 5000}
 DUPLICATE_KEY = 11000
+WRITE_CONFLICT = 112
 SETTLING_MS = 5000
 _KINDS = {kind.value: kind for kind in Kind}
 
@@ -34,6 +35,13 @@ class Uncertain(Exception):
     def __init__(self, error: ServiceError) -> None:
         super().__init__(error.detail)
         self.error = error
+
+
+class Busy(Unavailable):
+    """Somebody else writes to the same conversation all the time."""
+
+    def __init__(self) -> None:
+        super().__init__("The conversation is busy.", retry_after=1.0)
 
 
 class Refusal(Enum):
@@ -121,6 +129,8 @@ class EntryStore:
             return Inserted(0, _refusal(error.details or {}), str(error))
         except PyMongoError as error:
             # A conflict with another write, an election, a lost connection: the next try tells.
+            if isinstance(error, OperationFailure) and error.code == WRITE_CONFLICT:
+                raise Uncertain(Busy()) from error
             raise Uncertain(unavailable(error)) from error
         return Inserted(1)
 

@@ -1,24 +1,26 @@
 """The message log: append by group commit, read by position.
 
 A lane has one flush under way; what arrives meanwhile is its next batch, so batches are large
-exactly when load is. A flush numbers its drafts from the heads it remembers and inserts them in
-order; the unique index on (convo, seq) makes the numbers right between instances, the memory only
-makes them quick. What was not confirmed by a majority was not stored, as far as anybody is told.
+exactly when load is. Only messages are in them; edits and deletions go a way of their own. A flush
+numbers its drafts from the heads it remembers and inserts them in order; the unique index on
+(convo, seq) makes the numbers right between instances, the memory only makes them quick. What was
+not confirmed by a majority was not stored, as far as anybody is told.
 It must never know a socket or the broker.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from zlib import crc32
 
 from msgspec import Struct
 
+from chat_service.amendments import Amendments
 from chat_service.commit import Commit, Heads
 from chat_service.counts import LogCounts
 from chat_service.doubts import Doubts
-from chat_service.entries import Committed, Draft
+from chat_service.entries import Committed, Draft, Kind
 from chat_service.entry_store import EntryStore, Uncertain
 from chat_service.events import Announcement
 from shared.errors import InternalError, ServiceError, Unavailable
@@ -62,7 +64,7 @@ class MessageLog:
         """
         lanes = self._lanes
         lane = lanes[0 if len(lanes) == 1 else crc32(draft.conversation.id.encode()) % len(lanes)]
-        if len(lane.waiting) >= self._max_pending:
+        if len(lane.waiting) + lane.amendments.waiting >= self._max_pending:
             self.counts.failed += 1
             raise Unavailable("Too many messages wait for the database.", retry_after=1.0)
         lane.submit(draft)
@@ -75,16 +77,18 @@ class MessageLog:
         """Returns once nothing waits and nothing is under way."""
         for lane in self._lanes:
             await lane.idle.wait()
+            await lane.amendments.idle.wait()
 
     @property
     def under_way(self) -> int:
         """Drafts that are being committed."""
-        return sum(lane.under_way for lane in self._lanes)
+        return sum(lane.under_way + lane.amendments.under_way for lane in self._lanes)
 
     @property
     def pending(self) -> int:
         """Drafts that are not settled."""
-        return sum(len(lane.waiting) for lane in self._lanes) + self.under_way
+        waiting = sum(len(lane.waiting) + lane.amendments.waiting for lane in self._lanes)
+        return waiting + self.under_way
 
 
 class _Lane:
@@ -101,6 +105,7 @@ class _Lane:
         self._clock = clock
         self._counts = counts
         self.waiting: deque[Draft] = deque()
+        self.amendments = Amendments(self._flush, self._refuse_behind)
         self.under_way = 0
         self.idle = asyncio.Event()
         self.idle.set()
@@ -119,7 +124,7 @@ class _Lane:
 
     async def run(self) -> None:
         try:
-            await self._commit_for_ever()
+            await together(self._commit_for_ever(), self.amendments.run())
         finally:
             self._refuse_waiting(Unavailable("The service is stopping.", retry_after=1.0))
 
@@ -127,16 +132,40 @@ class _Lane:
         while True:
             await self._work.wait()
             await asyncio.sleep(0)  # what this turn of the event loop still submits joins the batch
-            waiting = self.waiting
-            batch = [waiting.popleft() for _ in range(min(len(waiting), self._batch))]
-            self.under_way = len(batch)
-            error = await self._flush(batch)
-            self.under_way = 0
-            if isinstance(error, Unavailable):
-                self._refuse_waiting(error)
-            if not waiting:
+            batch = self._next_batch()
+            if batch:
+                self.under_way = len(batch)
+                error = await self._flush(batch)
+                self.under_way = 0
+                if isinstance(error, Unavailable):
+                    self._refuse_waiting(error)
+            if not self.waiting:
                 self._work.clear()
                 self.idle.set()
+
+    def _next_batch(self) -> list[Draft]:
+        """Messages. What is to be amended, and what follows it in its conversation, is handed over
+        as soon as nothing of the conversation is before it here."""
+        waiting, amendments = self.waiting, self.amendments
+        batch: list[Draft] = []
+        next_time: list[Draft] = []
+        kept: set[str] = set()
+        for _ in range(min(len(waiting), self._batch)):
+            draft = waiting.popleft()
+            conversation = draft.conversation.id
+            if conversation in kept:
+                next_time.append(draft)
+            elif conversation in amendments:
+                amendments.submit(draft)
+            elif draft.kind is Kind.MESSAGE:
+                batch.append(draft)
+            elif any(before.conversation.id == conversation for before in batch):
+                kept.add(conversation)
+                next_time.append(draft)
+            else:
+                amendments.submit(draft)
+        waiting.extendleft(reversed(next_time))
+        return batch
 
     async def _flush(self, batch: list[Draft]) -> ServiceError | None:
         """Commit `batch` and settle every draft of it; returns why some are left in doubt."""
@@ -159,6 +188,19 @@ class _Lane:
         """Those behind a failed batch would wait as long to fail, or overtake it."""
         refused = list(self.waiting)
         self.waiting.clear()
+        self._refuse(refused, error)
+
+    def _refuse_behind(
+        self, conversations: Collection[str], drafts: list[Draft], error: Unavailable
+    ) -> None:
+        waiting = list(self.waiting)
+        self.waiting.clear()
+        for draft in waiting:
+            behind = draft.conversation.id in conversations
+            (drafts if behind else self.waiting).append(draft)
+        self._refuse(drafts, error)
+
+    def _refuse(self, refused: list[Draft], error: Unavailable) -> None:
         self._counts.failed += len(refused)
         for draft in refused:
             draft.settle(draft, error, False)
