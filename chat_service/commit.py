@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from chat_service.entries import Committed, Draft, Entry, Head, Kind
 from chat_service.entry_store import (
+    Busy,
     EntryStore,
     Refusal,
     Uncertain,
@@ -59,7 +60,9 @@ class Commit:
     """Takes a batch to its end.
 
     After `run`, or after it raised, `committed` are durable, `refused` never will be, and
-    `remaining` are those of which nobody knows. Raises `Unavailable` or `Uncertain`.
+    `remaining` are those of which nobody knows. `late` are the positions of conversations after
+    which there may be entries that nobody could read when they were written. Raises `Unavailable`
+    or `Uncertain`.
     """
 
     def __init__(
@@ -68,11 +71,14 @@ class Commit:
         heads: Heads,
         batch: Sequence[Draft],
         clock: Callable[[], float],
+        late: Mapping[str, int],
     ) -> None:
+        """`late` is what was known to be late before."""
         self._clock = clock
         self.remaining = list(batch)
         self.committed: list[Committed] = []
         self.refused: list[tuple[Draft, ServiceError]] = []
+        self.late = dict(late)
         self._store = store
         self._heads = heads
         self.began_at = time.monotonic()
@@ -81,6 +87,7 @@ class Commit:
 
     async def run(self) -> None:
         while self.remaining:
+            numbered: list[Committed] = []
             try:
                 await self._load_heads()
                 numbered = self._number()
@@ -93,6 +100,8 @@ class Commit:
                 continue
             except Uncertain as doubt:
                 # Sending the same entries again is harmless: an id that was stored says so.
+                for item in numbered:
+                    self.late.setdefault(item.entry.conversation, item.entry.seq - 1)
                 for draft in self.remaining:
                     self._heads.forget(draft.conversation.id)
                 await self._set_back(doubt.error)
@@ -100,7 +109,7 @@ class Commit:
             self._accept(numbered[: result.count])
             match result.refusal:
                 case Refusal.ID_TAKEN:
-                    await self._answer_repeats()
+                    await self._answer_repeats(numbered[result.count].entry)
                 case Refusal.POSITION_TAKEN:
                     await self._renumber(numbered[result.count].entry)
                 case Refusal.INVALID:
@@ -141,7 +150,8 @@ class Commit:
                 message=draft.message,
             )
             ahead[conversation] = Head(entry.seq, at)
-            numbered.append(Committed(draft, entry, head.at, False))
+            late_after = self.late.get(conversation)
+            numbered.append(Committed(draft, entry, head.at, False, late_after))
             if draft.kind is not Kind.MESSAGE:
                 break
         return numbered
@@ -153,10 +163,11 @@ class Commit:
             entry = item.entry
             self._heads.put(entry.conversation, Head(entry.seq, milliseconds(entry.timestamp)))
 
-    async def _answer_repeats(self) -> None:
+    async def _answer_repeats(self, collided: Entry) -> None:
         """Answer every draft whose id is stored already, as it was answered the first time."""
         stored = await self._store.by_ids({draft.id for draft in self.remaining})
-        if self.remaining[0].id not in stored:
+        if collided.id not in stored:
+            self.late.setdefault(collided.conversation, collided.seq - 1)
             await self._set_back(Unavailable("The message is not yet durable.", retry_after=1.0))
             return
         unanswered = []
@@ -165,7 +176,11 @@ class Commit:
             if entry is None:
                 unanswered.append(draft)
             elif draft.is_answered_by(entry):
-                self.committed.append(Committed(draft, entry, 0, True))
+                late_after = self.late.get(entry.conversation)
+                if late_after is not None and late_after >= entry.seq:
+                    late_after = None
+                at = milliseconds(entry.timestamp)
+                self.committed.append(Committed(draft, entry, at, True, late_after))
             else:
                 self.refused.append((draft, IdConflict("This id names another entry.")))
         self.remaining = unanswered
@@ -176,7 +191,8 @@ class Commit:
         head = (await self._store.heads([conversation]))[conversation]
         self._heads.put(conversation, head)
         if head.seq < collided.seq:  # theirs is written, but not yet by a majority
-            await self._set_back(Unavailable("The conversation is busy.", retry_after=1.0))
+            self.late.setdefault(conversation, head.seq)
+            await self._set_back(Busy())
 
     def _refuse_first(self, error: ServiceError) -> None:
         self.refused.append((self.remaining.pop(0), error))

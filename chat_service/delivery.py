@@ -30,6 +30,7 @@ from chat_service.protocol import (
 )
 from chat_service.sequencer import Sequencer
 from chat_service.summaries import Summaries
+from shared.metrics import Distribution
 
 RESYNC_SPREAD_SECONDS = 2.0
 RESYNCS_A_SECOND = 1000
@@ -37,7 +38,9 @@ RESYNCS_A_SECOND = 1000
 resume costs the database about a millisecond."""
 
 
-def event_of(entry: Entry, participants: tuple[str, str], previous_at: int) -> Event:
+def event_of(
+    entry: Entry, participants: tuple[str, str], previous_at: int, late_after: int | None = None
+) -> Event:
     """A committed entry with its WebSocket frame, encoded once for all its sockets."""
     first, second = participants
     return Event(
@@ -48,6 +51,7 @@ def event_of(entry: Entry, participants: tuple[str, str], previous_at: int) -> E
         first=first,
         second=second,
         frame=text_frame(encode(as_log_event(entry, participants))),
+        late_after=late_after,
     )
 
 
@@ -113,14 +117,13 @@ class Delivery:
             draft, entry = item.draft, item.entry
             draft.settle(draft, entry, item.repeated)
             participants = draft.conversation.participants
-            if item.repeated:
+            if item.repeated and item.late_after is None:
                 repeats.append(Announcement(entry.conversation, *participants, entry.seq))
                 continue
-            event = event_of(entry, participants, item.previous_at)
+            event = event_of(entry, participants, item.previous_at, item.late_after)
             self.sequencer.offer(event, draft.origin)
             events.append(event)
-        if events:
-            self.counts.here.add(self._since(events[0]))
+        self._measure(events, self.counts.here)
         self._fanout.publish(events)
         self._summaries.note(batch)
         if repeats:
@@ -159,15 +162,17 @@ class Delivery:
         for event in batch.events:
             heads.observe(event.conversation, event.seq, event.at)
             self.sequencer.offer(event)
-        if batch.events:
-            self.counts.elsewhere.add(self._since(batch.events[0]))
+        self._measure(batch.events, self.counts.elsewhere)
         for signal in batch.signals:
             self._hub.signal(signal)
         for news in batch.announcements:
             self.sequencer.announce(news)
 
-    def _since(self, event: Event) -> float:
-        return max(0.0, self._hub.clock() - event.at / 1000)
+    def _measure(self, events: Sequence[Event], delays: Distribution) -> None:
+        """Add how long ago the first of `events` was written, unless that was long before it could
+        be told."""
+        if events and events[0].late_after is None:
+            delays.add(max(0.0, self._hub.clock() - events[0].at / 1000))
 
     async def _missing(
         self, conversation: str, participants: tuple[str, str], after: int, upto: int, limit: int

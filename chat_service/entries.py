@@ -87,10 +87,15 @@ class Draft(Struct, eq=False):
 
 
 class Committed(Struct, gc=False):
-    """A draft's fate: its entry, when the entry before it was written (milliseconds since the
-    epoch; 0 for the first, and for a repeat), and whether it was stored before."""
+    """A draft's fate: its entry, when the entry before it was written at the latest (milliseconds
+    since the epoch; 0 for the first), and whether it was stored before.
+
+    `late_after` is as in `Event`: set where the entry, or one before it, could not be read for a
+    while. A repeat without it was told of before, unless a crash came between.
+    """
 
     draft: Draft
     entry: Entry
     previous_at: int
     repeated: bool
+    late_after: int | None = None

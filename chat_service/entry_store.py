@@ -13,17 +13,19 @@ from uuid import UUID
 from bson.binary import UUID_SUBTYPE, Binary
 from motor.motor_asyncio import AsyncIOMotorClientSession
 from msgspec import Struct
-from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError, WriteError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from chat_service.entries import EMPTY, Entry, Head, Kind, Recent
 from chat_service.pages import Page, PageQuery, fitting
-from shared.errors import MessageDeleted, NotSender, ServiceError, UnknownMessage
-from shared.mongo import Collection, Database, Document, reachable, unavailable
+from shared.errors import MessageDeleted, NotSender, ServiceError, Unavailable, UnknownMessage
+from shared.mongo import Collection, Database, Document, passes, reachable, unavailable
 
 WRITE_CONCERN = {"w": "majority", "j": True, "wtimeout": 5000}
 DUPLICATE_KEY = 11000
+WRITE_CONFLICT = 112
+SETTLING_MS = 5000
 _KINDS = {kind.value: kind for kind in Kind}
 
 
@@ -33,6 +35,13 @@ class Uncertain(Exception):
     def __init__(self, error: ServiceError) -> None:
         super().__init__(error.detail)
         self.error = error
+
+
+class Busy(Unavailable):
+    """Somebody else writes to the same conversation all the time."""
+
+    def __init__(self) -> None:
+        super().__init__("The conversation is busy.", retry_after=1.0)
 
 
 class Refusal(Enum):
@@ -83,7 +92,7 @@ class EntryStore:
         try:
             reply = await self._ready().command(command)
         except OperationFailure as error:
-            if error.has_error_label("RetryableWriteError"):
+            if passes(error):
                 raise Uncertain(unavailable(error)) from error
             raise
         except PyMongoError as error:
@@ -94,7 +103,11 @@ class EntryStore:
         errors = reply.get("writeErrors")
         if not errors:
             return Inserted(reply["n"])
-        return Inserted(reply["n"], _refusal(errors[0]), errors[0].get("errmsg", ""))
+        first = errors[0]
+        failure = WriteError(first.get("errmsg", "not written"), first.get("code"), first)
+        if passes(failure):  # what was written before it may be rolled back
+            raise Uncertain(unavailable(failure))
+        return Inserted(reply["n"], _refusal(first), first.get("errmsg", ""))
 
     async def amend(self, entry: Entry) -> Inserted:
         """Insert an edit or a deletion, and change the message that it names, both or neither.
@@ -116,6 +129,8 @@ class EntryStore:
             return Inserted(0, _refusal(error.details or {}), str(error))
         except PyMongoError as error:
             # A conflict with another write, an election, a lost connection: the next try tells.
+            if isinstance(error, OperationFailure) and error.code == WRITE_CONFLICT:
+                raise Uncertain(Busy()) from error
             raise Uncertain(unavailable(error)) from error
         return Inserted(1)
 
@@ -138,23 +153,15 @@ class EntryStore:
 
     async def heads(self, conversations: Iterable[str]) -> dict[str, Head]:
         """The head of each conversation, `EMPTY` for one without entries."""
-        ids = list(conversations)
-        # This exact shape is planned as a DISTINCT_SCAN: one index seek per conversation.
-        pipeline: list[Document] = [
-            {"$match": {"convo": {"$in": ids}}},
-            {"$sort": {"convo": -1, "seq": -1}},
-            {
-                "$group": {
-                    "_id": "$convo",
-                    "seq": {"$first": "$seq"},
-                    "at": {"$first": "$timestamp"},
-                }
-            },
-        ]
-        with reachable():
-            rows = await self._messages.aggregate(pipeline).to_list(None)
-        found = {row["_id"]: Head(row["seq"], milliseconds(row["at"])) for row in rows}
-        return {conversation: found.get(conversation, EMPTY) for conversation in ids}
+        return await _heads(self._messages, conversations)
+
+    async def settled_heads(self, conversations: Iterable[str]) -> dict[str, Head]:
+        """The same, once a majority has everything that was written before, or it is rolled back.
+
+        Raises `Unavailable` where that takes too long.
+        """
+        settled = self._messages.with_options(read_concern=ReadConcern("linearizable"))
+        return await _heads(settled, conversations, maxTimeMS=SETTLING_MS)
 
     async def recent(self, count: int) -> dict[str, Recent]:
         """The conversations of the `count` entries that were written last."""
@@ -261,6 +268,28 @@ class EntryStore:
 def milliseconds(moment: datetime) -> int:
     """A moment as whole milliseconds since the epoch, which is what BSON keeps."""
     return round(moment.timestamp() * 1000)
+
+
+async def _heads(
+    messages: Collection, conversations: Iterable[str], **options: int
+) -> dict[str, Head]:
+    ids = list(conversations)
+    # This exact shape is planned as a DISTINCT_SCAN: one index seek per conversation.
+    pipeline: list[Document] = [
+        {"$match": {"convo": {"$in": ids}}},
+        {"$sort": {"convo": -1, "seq": -1}},
+        {
+            "$group": {
+                "_id": "$convo",
+                "seq": {"$first": "$seq"},
+                "at": {"$first": "$timestamp"},
+            }
+        },
+    ]
+    with reachable():
+        rows = await messages.aggregate(pipeline, **options).to_list(None)
+    found = {row["_id"]: Head(row["seq"], milliseconds(row["at"])) for row in rows}
+    return {conversation: found.get(conversation, EMPTY) for conversation in ids}
 
 
 def _refusal(error: Mapping[str, Any]) -> Refusal:

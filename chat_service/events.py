@@ -22,6 +22,8 @@ class Event(Struct, frozen=True, array_like=True, gc=False):
 
     `at` and `previous_at` are when it and the entry before it were written, in milliseconds since
     the epoch (0: there is none before). `frame` is the whole WebSocket frame, ready to be sent.
+    Entries after `late_after`, where it is set, may have become readable only long after they were
+    written: they are owed to those who came meanwhile, too.
     """
 
     conversation: str
@@ -31,6 +33,7 @@ class Event(Struct, frozen=True, array_like=True, gc=False):
     first: str
     second: str
     frame: bytes
+    late_after: Seq | None = None
 
 
 class Signal(Struct, frozen=True, array_like=True, gc=False):
@@ -41,12 +44,23 @@ class Signal(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Announcement(Struct, frozen=True, array_like=True, gc=False):
-    """A conversation has entries up to `head`, whether or not anybody was told of them."""
+    """A conversation has entries up to `head`, whether or not anybody was told of them.
+
+    `late_after` is as in `Event`.
+    """
 
     conversation: str
     first: str
     second: str
     head: Seq
+    late_after: Seq | None = None
+
+
+def joined(one: Announcement, other: Announcement) -> Announcement:
+    """What two announcements of a conversation say together."""
+    late = [news.late_after for news in (one, other) if news.late_after is not None]
+    head = max(one.head, other.head)
+    return Announcement(one.conversation, one.first, one.second, head, min(late, default=None))
 
 
 class Envelope(Struct, frozen=True, array_like=True, gc=False):

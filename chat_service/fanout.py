@@ -27,6 +27,7 @@ from chat_service.events import (
     decode,
     encode,
     envelope,
+    joined,
 )
 from shared.logs import Recurring, get_logger
 from shared.metrics import SECONDS, Distribution
@@ -292,15 +293,14 @@ class FanOut:
 
     def _announce_later(self, events: Iterable[Event]) -> None:
         for event in events:
+            people = (event.first, event.second)
             self._announce_soon(
-                Announcement(event.conversation, event.first, event.second, event.seq)
+                Announcement(event.conversation, *people, event.seq, event.late_after)
             )
 
     def _announce_soon(self, news: Announcement) -> None:
         known = self._unpublished.get(news.conversation)
-        if known is not None and known.head >= news.head:
-            return
-        self._unpublished[news.conversation] = news
+        self._unpublished[news.conversation] = news if known is None else joined(known, news)
         if len(self._unpublished) > ANNOUNCED:
             self._unpublished.clear()
             self._everyone_missed = True

@@ -1,23 +1,26 @@
 """The message log: append by group commit, read by position.
 
 A lane has one flush under way; what arrives meanwhile is its next batch, so batches are large
-exactly when load is. A flush numbers its drafts from the heads it remembers and inserts them in
-order; the unique index on (convo, seq) makes the numbers right between instances, the memory only
-makes them quick. What was not confirmed by a majority was not stored, as far as anybody is told.
+exactly when load is. Only messages are in them; edits and deletions go a way of their own. A flush
+numbers its drafts from the heads it remembers and inserts them in order; the unique index on
+(convo, seq) makes the numbers right between instances, the memory only makes them quick. What was
+not confirmed by a majority was not stored, as far as anybody is told.
 It must never know a socket or the broker.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from zlib import crc32
 
 from msgspec import Struct
 
+from chat_service.amendments import Amendments
 from chat_service.commit import Commit, Heads
 from chat_service.counts import LogCounts
-from chat_service.entries import Committed, Draft
+from chat_service.doubts import Doubts
+from chat_service.entries import Committed, Draft, Kind
 from chat_service.entry_store import EntryStore, Uncertain
 from chat_service.events import Announcement
 from shared.errors import InternalError, ServiceError, Unavailable
@@ -25,8 +28,6 @@ from shared.logs import get_logger
 from shared.parts import together
 
 log = get_logger("message_log")
-
-SUSPECT_RETRY_SECONDS = 0.5
 
 
 class LogSettings(Struct, frozen=True):
@@ -49,8 +50,9 @@ class MessageLog:
         """`clock` gives seconds since the epoch, the same for all instances."""
         self.heads = Heads()
         self.counts = LogCounts()
+        self._doubts = Doubts(store, on_doubt)
         self._lanes = [
-            _Lane(store, self.heads, settings.batch, on_commit, on_doubt, clock, self.counts)
+            _Lane(store, self.heads, settings.batch, on_commit, self._doubts, clock, self.counts)
             for _ in range(settings.lanes)
         ]
         self._max_pending = settings.max_pending
@@ -62,29 +64,31 @@ class MessageLog:
         """
         lanes = self._lanes
         lane = lanes[0 if len(lanes) == 1 else crc32(draft.conversation.id.encode()) % len(lanes)]
-        if len(lane.waiting) >= self._max_pending:
+        if len(lane.waiting) + lane.amendments.waiting >= self._max_pending:
             self.counts.failed += 1
             raise Unavailable("Too many messages wait for the database.", retry_after=1.0)
         lane.submit(draft)
 
     async def run(self) -> None:
         """Commit until cancelled."""
-        await together(*(lane.run() for lane in self._lanes))
+        await together(self._doubts.run(), *(lane.run() for lane in self._lanes))
 
     async def drained(self) -> None:
         """Returns once nothing waits and nothing is under way."""
         for lane in self._lanes:
             await lane.idle.wait()
+            await lane.amendments.idle.wait()
 
     @property
     def under_way(self) -> int:
         """Drafts that are being committed."""
-        return sum(lane.under_way for lane in self._lanes)
+        return sum(lane.under_way + lane.amendments.under_way for lane in self._lanes)
 
     @property
     def pending(self) -> int:
         """Drafts that are not settled."""
-        return sum(len(lane.waiting) for lane in self._lanes) + self.under_way
+        waiting = sum(len(lane.waiting) + lane.amendments.waiting for lane in self._lanes)
+        return waiting + self.under_way
 
 
 class _Lane:
@@ -94,13 +98,14 @@ class _Lane:
         heads: Heads,
         batch: int,
         on_commit: Callable[[Sequence[Committed]], None],
-        on_doubt: Callable[[Sequence[Announcement]], None],
+        doubts: Doubts,
         clock: Callable[[], float],
         counts: LogCounts,
     ) -> None:
         self._clock = clock
         self._counts = counts
         self.waiting: deque[Draft] = deque()
+        self.amendments = Amendments(self._flush, self._refuse_behind)
         self.under_way = 0
         self.idle = asyncio.Event()
         self.idle.set()
@@ -109,8 +114,7 @@ class _Lane:
         self._heads = heads
         self._batch = batch
         self._on_commit = on_commit
-        self._on_doubt = on_doubt
-        self._suspects: dict[str, tuple[str, str]] = {}
+        self._doubts = doubts
 
     def submit(self, draft: Draft) -> None:
         self.waiting.append(draft)
@@ -120,35 +124,52 @@ class _Lane:
 
     async def run(self) -> None:
         try:
-            await self._commit_for_ever()
+            await together(self._commit_for_ever(), self.amendments.run())
         finally:
             self._refuse_waiting(Unavailable("The service is stopping.", retry_after=1.0))
 
     async def _commit_for_ever(self) -> None:
         while True:
-            try:
-                async with asyncio.timeout(SUSPECT_RETRY_SECONDS if self._suspects else None):
-                    await self._work.wait()
-            except TimeoutError:
-                await self._clear_doubt()
-                continue
+            await self._work.wait()
             await asyncio.sleep(0)  # what this turn of the event loop still submits joins the batch
-            waiting = self.waiting
-            batch = [waiting.popleft() for _ in range(min(len(waiting), self._batch))]
-            self.under_way = len(batch)
-            error = await self._flush(batch)
-            self.under_way = 0
-            if isinstance(error, Unavailable):
-                self._refuse_waiting(error)
-            elif error is None and self._suspects:
-                await self._clear_doubt()
-            if not waiting:
+            batch = self._next_batch()
+            if batch:
+                self.under_way = len(batch)
+                error = await self._flush(batch)
+                self.under_way = 0
+                if isinstance(error, Unavailable):
+                    self._refuse_waiting(error)
+            if not self.waiting:
                 self._work.clear()
                 self.idle.set()
 
+    def _next_batch(self) -> list[Draft]:
+        """Messages. What is to be amended, and what follows it in its conversation, is handed over
+        as soon as nothing of the conversation is before it here."""
+        waiting, amendments = self.waiting, self.amendments
+        batch: list[Draft] = []
+        next_time: list[Draft] = []
+        kept: set[str] = set()
+        for _ in range(min(len(waiting), self._batch)):
+            draft = waiting.popleft()
+            conversation = draft.conversation.id
+            if conversation in kept:
+                next_time.append(draft)
+            elif conversation in amendments:
+                amendments.submit(draft)
+            elif draft.kind is Kind.MESSAGE:
+                batch.append(draft)
+            elif any(before.conversation.id == conversation for before in batch):
+                kept.add(conversation)
+                next_time.append(draft)
+            else:
+                amendments.submit(draft)
+        waiting.extendleft(reversed(next_time))
+        return batch
+
     async def _flush(self, batch: list[Draft]) -> ServiceError | None:
         """Commit `batch` and settle every draft of it; returns why some are left in doubt."""
-        commit = Commit(self._store, self._heads, batch, self._clock)
+        commit = Commit(self._store, self._heads, batch, self._clock, self._doubts.late)
         error: ServiceError = Unavailable("The service is stopping.", retry_after=1.0)
         try:
             await commit.run()
@@ -167,6 +188,19 @@ class _Lane:
         """Those behind a failed batch would wait as long to fail, or overtake it."""
         refused = list(self.waiting)
         self.waiting.clear()
+        self._refuse(refused, error)
+
+    def _refuse_behind(
+        self, conversations: Collection[str], drafts: list[Draft], error: Unavailable
+    ) -> None:
+        waiting = list(self.waiting)
+        self.waiting.clear()
+        for draft in waiting:
+            behind = draft.conversation.id in conversations
+            (drafts if behind else self.waiting).append(draft)
+        self._refuse(drafts, error)
+
+    def _refuse(self, refused: list[Draft], error: Unavailable) -> None:
         self._counts.failed += len(refused)
         for draft in refused:
             draft.settle(draft, error, False)
@@ -182,7 +216,7 @@ class _Lane:
             draft.settle(draft, refusal, False)
         for draft in commit.remaining:
             self._heads.forget(draft.conversation.id)
-            self._suspects[draft.conversation.id] = draft.conversation.participants
+            self._doubts.note(draft.conversation, commit.late.get(draft.conversation.id))
             draft.settle(draft, error, False)
 
     def _count(self, commit: Commit) -> None:
@@ -194,21 +228,3 @@ class _Lane:
         counts.repeated += repeated
         counts.refused += len(commit.refused)
         counts.failed += len(commit.remaining)
-
-    async def _clear_doubt(self) -> None:
-        """After a failure nobody knows what was stored: find out, and tell."""
-        suspects = self._suspects
-        try:
-            heads = await self._store.heads(suspects)
-        except Unavailable:
-            return
-        except Exception:
-            log.exception("doubts could not be cleared", conversations=len(suspects))
-            return
-        self._suspects = {}
-        self._on_doubt(
-            [
-                Announcement(conversation, *suspects[conversation], head.seq)
-                for conversation, head in heads.items()
-            ]
-        )

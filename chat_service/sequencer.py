@@ -6,7 +6,7 @@ from the log. It must never know a socket or the broker.
 
 A position is known from a conversation's first event on, and holds as long as one of the two stays
 connected. At the first event the question is whether entries before it are owed to somebody: those
-written after that employee came are, older ones are history.
+written after that employee came are, older ones are history, unless they could not be read then.
 """
 
 import asyncio
@@ -49,10 +49,11 @@ class _Position:
     """Where one conversation is: everything up to `seq` was released, or is owed to nobody.
 
     `held` are events that wait for earlier ones; entries up to `known_head` exist; `mending` reads
-    what is missing. `owed_from` (ms since the epoch) is set while the start is still looked for.
+    what is missing. `owed_from` (ms since the epoch) is set while the start is still looked for;
+    entries after `late_after` are owed whenever they were written.
     """
 
-    __slots__ = ("held", "known_head", "mending", "owed_from", "released_at", "seq")
+    __slots__ = ("held", "known_head", "late_after", "mending", "owed_from", "released_at", "seq")
 
     def __init__(self, seq: int, owed_from: float, now: float) -> None:
         self.seq = seq
@@ -61,11 +62,21 @@ class _Position:
         self.known_head = 0
         self.mending: asyncio.Task[None] | None = None
         self.owed_from: float | None = owed_from
+        self.late_after: int | None = None
 
     @property
     def missing_upto(self) -> int:
         """The last position that is missing, as far as is known; at most `seq` when none is."""
         return min(self.held) - 1 if self.held else self.known_head
+
+    def owe_after(self, late_after: int | None) -> None:
+        if late_after is not None and (self.late_after is None or late_after < self.late_after):
+            self.late_after = late_after
+
+    def is_owed(self, event: Event) -> bool:
+        """While the start is looked for."""
+        late = self.late_after is not None and event.seq > self.late_after
+        return late or self.owed_from is None or event.at >= self.owed_from
 
 
 class Sequencer:
@@ -113,7 +124,9 @@ class Sequencer:
         if position is None or position.released_at < since:
             owed_from = self._owed_from(since)
             position = self._begin(event.conversation, owed_from)
-            if event.previous_at < owed_from or event.seq == position.seq + 1:
+            late_before = event.late_after is not None and event.late_after < event.seq - 1
+            history_before = event.previous_at < owed_from and not late_before
+            if history_before or event.seq == position.seq + 1:
                 position.seq = max(position.seq, event.seq - 1)
                 position.owed_from = None
         if event.seq <= position.seq:
@@ -123,6 +136,7 @@ class Sequencer:
             position.released_at = self._clock()
             self._release(event, origin)
             return
+        position.owe_after(event.late_after)
         position.held.setdefault(event.seq, (event, origin))
         self._go_on(event.conversation, (event.first, event.second), position)
 
@@ -134,6 +148,7 @@ class Sequencer:
         position = self._positions.get(news.conversation)
         if position is None or position.released_at < since:
             position = self._begin(news.conversation, self._owed_from(since))
+        position.owe_after(news.late_after)
         position.known_head = max(position.known_head, news.head)
         self._go_on(news.conversation, (news.first, news.second), position)
 
@@ -200,7 +215,7 @@ class Sequencer:
     ) -> None:
         floor, upto = position.seq, position.missing_upto
         found = await self._source(conversation, participants, floor, upto, MAX_HOLE)
-        owed = [event for event in found if event.at >= (position.owed_from or 0)]
+        owed = [event for event in found if position.is_owed(event)]
         position.owed_from = None
         if len(owed) == MAX_HOLE:
             self._skip(participants, position, upto)

@@ -77,9 +77,11 @@ class Summaries:
                 del self._unwritten[conversation]
             try:
                 await self._conversations.summarise(some)
-            except ServiceError:
+            except BaseException as error:
                 self._put_back(some)
-                return
+                if isinstance(error, ServiceError):
+                    return
+                raise
 
     async def _look_back(self) -> None:
         """What a process that ended was about to write: nobody else will."""

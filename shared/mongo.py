@@ -6,14 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
-from pymongo.errors import (
-    ConnectionFailure,
-    DocumentTooLarge,
-    ExecutionTimeout,
-    NetworkTimeout,
-    PyMongoError,
-    WaitQueueTimeoutError,
-)
+from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.monitoring import (
     TopologyClosedEvent,
     TopologyDescriptionChangedEvent,
@@ -32,6 +25,32 @@ Collection = AsyncIOMotorCollection[Document]
 Prepare = Callable[[Database], Awaitable[None]]
 
 RETRY_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0)
+PASSING = frozenset(
+    {
+        6,  # HostUnreachable
+        7,  # HostNotFound
+        24,  # LockTimeout
+        50,  # MaxTimeMSExpired
+        64,  # WriteConcernFailed
+        89,  # NetworkTimeout
+        91,  # ShutdownInProgress
+        112,  # WriteConflict
+        134,  # ReadConcernMajorityNotAvailableYet
+        189,  # PrimarySteppedDown
+        262,  # ExceededTimeLimit
+        9001,  # SocketException
+        10058,  # LegacyNotPrimary
+        10107,  # NotWritablePrimary
+        11600,  # InterruptedAtShutdown
+        11601,  # Interrupted
+        11602,  # InterruptedDueToReplStateChange
+        13435,  # NotPrimaryNoSecondaryOk
+        13436,  # NotPrimaryOrSecondary
+    }
+)
+"""Codes of errors that say nothing of what was asked, only that the server could not do it now.
+They are in the error of a whole command, or of one write of it (`writeErrors`) where the command
+as a whole counts as carried out: then no error label says so."""
 
 
 class NoReplicaSet(Exception):
@@ -146,16 +165,23 @@ def reachable() -> Iterator[None]:
     """Turn "the database could not do it now" into `Unavailable`; other errors pass."""
     try:
         yield
-    except (ConnectionFailure, ExecutionTimeout, NetworkTimeout, WaitQueueTimeoutError) as error:
-        raise unavailable(error) from error
-    except DocumentTooLarge:
-        raise
     except PyMongoError as error:
-        if error.has_error_label("RetryableWriteError") or error.has_error_label(
-            "TransientTransactionError"
-        ):
+        if passes(error):
             raise unavailable(error) from error
         raise
+
+
+def passes(error: PyMongoError) -> bool:
+    """Whether another try may succeed; this one may have been carried out, or a part of it."""
+    if isinstance(error, ConnectionFailure):
+        return True
+    if any(map(error.has_error_label, ("RetryableWriteError", "TransientTransactionError"))):
+        return True
+    if isinstance(error, BulkWriteError):
+        details = error.details
+        failures = [*details["writeErrors"], *details["writeConcernErrors"]]
+        return any(failure.get("code") in PASSING for failure in failures)
+    return isinstance(error, OperationFailure) and error.code in PASSING
 
 
 def unavailable(error: Exception) -> Unavailable:

@@ -17,8 +17,8 @@ from pymongo.monitoring import (
 
 from chat_service.conversation import Conversation, between
 from chat_service.conversations import Conversations
-from chat_service.entries import Committed, Draft, Entry
-from chat_service.entry_store import EntryStore
+from chat_service.entries import Committed, Draft, Entry, Kind
+from chat_service.entry_store import EntryStore, Inserted, Uncertain
 from chat_service.events import Announcement
 from chat_service.message_log import LogSettings, MessageLog
 from chat_service.summaries import Summaries
@@ -63,6 +63,7 @@ class Writer:
     def __init__(self, store: EntryStore, settings: LogSettings) -> None:
         self.log = MessageLog(store, settings, self._committed, self._doubtful)
         self.doubts: list[Announcement] = []
+        self.committed: list[Committed] = []
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -77,6 +78,13 @@ class Writer:
         self, conversation: Conversation, sender: str, text: str = "hello", id: UUID | None = None
     ) -> Sending:
         sending = Sending(conversation, sender, text, id or uuid4())
+        self.log.submit(sending.draft)
+        return sending
+
+    def edit(self, message: Sending, text: str) -> Sending:
+        draft = message.draft
+        sending = Sending(draft.conversation, draft.sender, text, uuid4())
+        sending.draft.kind, sending.draft.message = Kind.EDIT, draft.id
         self.log.submit(sending.draft)
         return sending
 
@@ -104,6 +112,7 @@ class Writer:
             await asyncio.sleep(0.002)
 
     def _committed(self, batch: Sequence[Committed]) -> None:
+        self.committed += batch
         for item in batch:
             item.draft.settle(item.draft, item.entry, item.repeated)
 
@@ -325,6 +334,60 @@ async def test_a_collision_of_positions_keeps_the_order_of_the_sender(
     await stage.assert_gapless(pairs[0])
 
 
+async def test_a_flood_of_edits_does_not_hold_up_the_messages_of_others(
+    stage: Stage, pairs: list[Conversation]
+) -> None:
+    writer = stage.writer()
+    mine, others, also_edited = pairs
+    message = await writer.send(mine, ANN)
+    theirs = await writer.send(also_edited, BOB)
+    flood = [writer.edit(message, str(number)) for number in range(200)]
+    sendings = [writer.submit(others, EVE, str(number)) for number in range(50)]
+    await writer.settled(sendings)
+    assert not flood[-1].answers
+    await writer.settled([writer.edit(theirs, "once"), writer.submit(also_edited, BOB, "next")])
+    assert not flood[-1].answers
+    await writer.settled(flood)
+    assert [sending.entry.seq for sending in flood] == list(range(2, 202))
+    assert (await stage.stored(mine))[0]["text"] == "199"
+    await asyncio.wait_for(writer.log.drained(), PATIENCE_SECONDS)
+    assert (writer.log.pending, writer.log.under_way) == (0, 0)
+
+
+async def test_messages_and_edits_of_a_conversation_keep_the_order_they_were_sent_in(
+    stage: Stage, pairs: list[Conversation]
+) -> None:
+    writer = stage.writer(batch=16)
+    sendings: dict[Conversation, list[Sending]] = {pair: [] for pair in pairs}
+    for number in range(60):
+        for pair, sent in sendings.items():
+            message = writer.submit(pair, pair.participants[0], str(number))
+            sent.append(message)
+            if number % 3:
+                sent.append(writer.edit(message, f"{number}!"))
+        if number % 7 == 0:
+            await asyncio.sleep(0.001 * number)
+    for pair, sent in sendings.items():
+        await writer.settled(sent)
+        assert [sending.entry.seq for sending in sent] == list(range(1, len(sent) + 1))
+        await stage.assert_gapless(pair)
+
+
+async def test_two_logs_that_edit_one_message_lose_and_reorder_nothing(
+    stage: Stage, pairs: list[Conversation]
+) -> None:
+    here, there = stage.writer(), stage.writer()
+    message = await here.send(pairs[0], ANN)
+    edits = [
+        [writer.edit(message, f"{number}") for number in range(60)] for writer in (here, there)
+    ]
+    for sent in edits:
+        await here.settled(sent)
+        seqs = [sending.entry.seq for sending in sent]
+        assert seqs == sorted(seqs)
+    assert len(await stage.assert_gapless(pairs[0])) == 121
+
+
 async def test_too_many_waiting_drafts_are_refused_at_once(
     stage: Stage, pairs: list[Conversation]
 ) -> None:
@@ -390,6 +453,33 @@ async def test_a_mongodb_killed_in_the_middle_of_committing_loses_and_doubles_no
         assert [entry["text"] for entry in entries] == [str(n) for n in range(len(entries))]
         stored_ids += [entry["_id"] for entry in entries]
     assert sorted(stored_ids) == sorted(sending.draft.id for sending in sendings)
+
+
+async def test_what_was_stored_without_being_confirmed_is_told_of_as_late(
+    stage: Stage, pairs: list[Conversation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unconfirmed(self: EntryStore, entries: Sequence[Entry]) -> Inserted:
+        await insert(self, entries)
+        raise Uncertain(Unavailable("not confirmed"))
+
+    insert = EntryStore.insert
+    before = stage.writer()
+    for _ in range(5):
+        await before.send(pairs[0], ANN)
+    writer = stage.writer()
+    monkeypatch.setattr("chat_service.commit.GIVE_UP_SECONDS", 0)
+    monkeypatch.setattr(EntryStore, "insert", unconfirmed)
+    sending = await writer.send(pairs[0], ANN, "doubtful")
+    assert isinstance(sending.error, Unavailable)
+    monkeypatch.undo()
+    again = writer.submit_again(sending)
+    after = writer.submit(pairs[0], ANN, "after")
+    await writer.settled([again, after])
+    assert [(item.entry.seq, item.late_after) for item in writer.committed] == [(6, 5), (7, 5)]
+    await writer.until(lambda: bool(writer.doubts))
+    assert writer.doubts == [Announcement(pairs[0].id, *pairs[0].participants, 7, 5)]
+    await writer.settled([writer.submit_again(sending)])
+    assert [item.late_after for item in writer.committed] == [5, 5, None]
 
 
 async def test_a_commit_survives_a_short_outage_without_an_error(

@@ -178,6 +178,50 @@ async def test_an_announced_head_of_a_quiet_conversation_brings_what_is_owed() -
     assert stage.released == [4, 5]
 
 
+async def test_what_could_not_be_read_when_its_reader_came_is_owed_once_it_can_be() -> None:
+    stage = Stage()
+    for _ in range(7):
+        stage.commit(at=LONG_AGO)
+    stage.sequencer.announce(Announcement("c", ANN, BOB, 7, late_after=5))
+    await stage.until_released(7)
+    assert stage.released == [6, 7]
+    stage.sequencer.announce(Announcement("c", ANN, BOB, 7, late_after=3))
+    stage.sequencer.offer(stage.commit())
+    assert stage.released == [6, 7, 8]
+
+
+async def test_a_repeat_of_what_could_not_be_read_is_released_once() -> None:
+    stage = Stage()
+    for _ in range(6):
+        stage.commit(at=LONG_AGO)
+    repeat = Event("c", 6, LONG_AGO, LONG_AGO, ANN, BOB, b"6", late_after=5)
+    stage.sequencer.offer(repeat)
+    stage.sequencer.offer(repeat)
+    stage.sequencer.announce(Announcement("c", ANN, BOB, 6, late_after=5))
+    stage.sequencer.offer(stage.commit())
+    assert stage.released == [6, 7]
+    assert stage.reads == 0
+
+
+async def test_an_entry_does_not_leave_behind_what_became_readable_with_it() -> None:
+    stage = Stage()
+    for _ in range(6):
+        stage.commit(at=LONG_AGO)
+    seven = stage.commit()
+    stage.sequencer.offer(Event("c", 7, seven.at, LONG_AGO, ANN, BOB, b"7", late_after=5))
+    await stage.until_released(7)
+    assert stage.released == [6, 7]
+
+
+async def test_a_repeat_of_what_was_released_before_its_reader_came_is_not_released() -> None:
+    stage = Stage()
+    for _ in range(6):
+        stage.sequencer.offer(stage.commit())
+    stage.since = time.time() + 1
+    stage.sequencer.offer(Event("c", 6, LONG_AGO, LONG_AGO, ANN, BOB, b"6", late_after=5))
+    assert stage.released == [1, 2, 3, 4, 5, 6]
+
+
 async def test_across_a_large_hole_the_sockets_are_told_to_resume() -> None:
     stage = Stage()
     stage.sequencer.offer(stage.commit())
