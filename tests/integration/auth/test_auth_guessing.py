@@ -118,7 +118,7 @@ async def test_one_address_cannot_try_many_accounts(auth: AuthService, stored: S
 
 async def test_an_ipv6_customer_has_one_address(auth: AuthService) -> None:
     await auth.sign_up(ALICE)
-    tried = [(await guesses(auth, 1, f"2003:a:b:c::{n:x}"))[0] for n in range(FREE + 3)]
+    tried = [(await guesses(auth, 1, f"2003:a:b:c{n:x}::1"))[0] for n in range(FREE + 3)]
     assert tried == [401] * (FREE + 1) + [429] * 2
 
 
