@@ -46,7 +46,9 @@ async def revoked_sessions(request: web.Request, query: Since) -> web.Response:
 
 
 def _device(request: web.Request) -> Device:
-    return Device(request.headers.get("User-Agent", ""), client_address(request))
+    """aiohttp keeps bytes that are no UTF-8 as lone surrogates, which cannot be stored."""
+    sent = request.headers.get("User-Agent", "").encode(errors="surrogateescape")
+    return Device(sent.decode(errors="replace"), client_address(request))
 
 
 ENDPOINTS = (
