@@ -20,6 +20,7 @@ from auth_service.tokens import TokenIssuer
 from shared.emails import normalise
 from shared.errors import (
     InvalidCredentials,
+    ServiceError,
     SignUpClosed,
     Unavailable,
     UnknownEmployee,
@@ -114,9 +115,13 @@ class Accounts:
         email = normalise(credentials.email)
         require_checkable(credentials.password)
         attempt = await self._throttle.password(email, device.address)
-        employee = await self._employees.find(email)
-        hashed = None if employee is None else employee.password
-        right = await self._passwords.verify(credentials.password, hashed)
+        try:
+            employee = await self._employees.find(email)
+            hashed = None if employee is None else employee.password
+            right = await self._passwords.verify(credentials.password, hashed)
+        except ServiceError:
+            await self._throttle.unchecked(attempt)
+            raise
         if employee is None or not right:
             outcome = "unknown_email" if employee is None else "wrong_password"
             self._logins.labels(outcome).inc()
