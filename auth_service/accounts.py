@@ -130,6 +130,7 @@ class Accounts:
         await self._throttle.right(attempt)
         session = await self._sessions.open(employee.key, device)
         await self._require_unchanged(employee, session, credentials.password)
+        await self._end_surplus(employee, session)
         if self._passwords.outdated(employee.password):
             await self._renew(employee, credentials.password)
         self._logins.labels("success").inc()
@@ -172,6 +173,14 @@ class Accounts:
             with suppress(UnknownSession):
                 await self._sessions.revoke(employee.key, session.sid, Reason.PASSWORD)
             raise _wrong()
+
+    async def _end_surplus(self, employee: Employee, session: Session) -> None:
+        ended = await self._sessions.revoke_surplus(session)
+        if ended:
+            self._announcer.wake()
+            self._audit.revoked(
+                employee.id, session.sid, Reason.SURPLUS.value, f"{ended} not used for longest"
+            )
 
     async def _renew(self, employee: Employee, password: str) -> None:
         """Not worth failing a login for: the next one tries again."""

@@ -103,8 +103,9 @@ ENDPOINTS = (
         handler=revoked_sessions,
         summary="Sessions whose access tokens must not be believed any more",
         description=(
-            f"In the order of their revocation, at most {MOST_REVOKED}: where there are as many,"
-            " ask again with the last one's time. The ids say nothing to strangers."
+            "In the order of their revocation: all of the time that was asked for,"
+            f" {MOST_REVOKED} of later, and all of the last one's time. Where there are as many,"
+            " ask again with this one, until nothing is later. The ids say nothing to strangers."
         ),
         query=Since,
         replies={200: RevokedSessions},

@@ -40,6 +40,10 @@ class AuthService:
         self._client = TestClient(TestServer(create_app(settings)))
         self.sent: list[Reply] = []
 
+    @property
+    def url(self) -> str:
+        return str(self._client.make_url("")).rstrip("/")
+
     async def __aenter__(self) -> Self:
         await self._client.start_server()
         return self
