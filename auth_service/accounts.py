@@ -20,6 +20,7 @@ from auth_service.tokens import TokenIssuer
 from shared.emails import normalise
 from shared.errors import (
     InvalidCredentials,
+    ServiceError,
     SignUpClosed,
     Unavailable,
     UnknownEmployee,
@@ -114,9 +115,13 @@ class Accounts:
         email = normalise(credentials.email)
         require_checkable(credentials.password)
         attempt = await self._throttle.password(email, device.address)
-        employee = await self._employees.find(email)
-        hashed = None if employee is None else employee.password
-        right = await self._passwords.verify(credentials.password, hashed)
+        try:
+            employee = await self._employees.find(email)
+            hashed = None if employee is None else employee.password
+            right = await self._passwords.verify(credentials.password, hashed)
+        except ServiceError:
+            await self._throttle.unchecked(attempt)
+            raise
         if employee is None or not right:
             outcome = "unknown_email" if employee is None else "wrong_password"
             self._logins.labels(outcome).inc()
@@ -125,6 +130,7 @@ class Accounts:
         await self._throttle.right(attempt)
         session = await self._sessions.open(employee.key, device)
         await self._require_unchanged(employee, session, credentials.password)
+        await self._end_surplus(employee, session)
         if self._passwords.outdated(employee.password):
             await self._renew(employee, credentials.password)
         self._logins.labels("success").inc()
@@ -167,6 +173,14 @@ class Accounts:
             with suppress(UnknownSession):
                 await self._sessions.revoke(employee.key, session.sid, Reason.PASSWORD)
             raise _wrong()
+
+    async def _end_surplus(self, employee: Employee, session: Session) -> None:
+        ended = await self._sessions.revoke_surplus(session)
+        if ended:
+            self._announcer.wake()
+            self._audit.revoked(
+                employee.id, session.sid, Reason.SURPLUS.value, f"{ended} not used for longest"
+            )
 
     async def _renew(self, employee: Employee, password: str) -> None:
         """Not worth failing a login for: the next one tries again."""

@@ -39,10 +39,12 @@ from auth_service.throttle_store import Throttles
 from auth_service.throttling import Throttle
 from auth_service.tokens import TokenIssuer
 from shared.application import assemble
+from shared.endpoints import ADMISSION
 from shared.health import Health
 from shared.metrics import HttpMetrics
 from shared.mongo import Database, Mongo
 from shared.parts import keep_running
+from shared.rates import RateLimiter
 from shared.tokens import VERIFIER
 
 DESCRIPTION = "Sign-up, login, sessions, and the public keys of the access tokens."
@@ -138,6 +140,9 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
     app[OWN_ACCOUNT] = own_account
     app[OWN_SESSIONS] = OwnSessions(staff, open_sessions, announcer, audit)
     app[VERIFIER] = SessionVerifier(keys, settings.jwt_issuer, settings.jwt_audience, open_sessions)
+    if settings.rate_limits:
+        rates = RateLimiter(settings.request_rate, settings.request_burst)
+        app[ADMISSION] = lambda caller: rates.take(caller.sub)
     app.cleanup_ctx.append(lifetime)
     return app
 

@@ -1,8 +1,8 @@
 """The directory: finding employees by the beginning of a name, of a part of it, or of an address.
 
 It reads the collection `employees`, by the field `search`: the name from its beginning and from
-each of its words on, and the address, all folded. So "jon" finds Alice Jones, and "alice jo" does,
-in any case and with or without accents; the index on it is a plain one. Documents without the
+each of its first words on, and the address, all folded. So "jon" finds Alice Jones, and "alice jo"
+does, in any case and with or without accents; the index on it is a plain one. Documents without the
 field, from an older system or an import, get it when somebody looks.
 """
 
@@ -21,6 +21,11 @@ from shared.mongo import Collection, Database, Document, Mongo, reachable
 log = get_logger("directory")
 
 LOOK_SECONDS = 30.0
+MOST_LETTERS = 100
+"""Of a folded name that are stored: a query has no more, and one character may fold to 18."""
+MOST_WORDS = 8
+"""Of a name by which it is found: each is stored with all that follow."""
+UNSEEN: Document = {"search": 0, "password": 0}
 AFTER_ALL = "\U0010ffff"
 """Sorts after whatever a text goes on with."""
 
@@ -44,7 +49,7 @@ class Directory:
         """A page of those who match. Pages are stable: nobody comes twice, and whoever is there all
         the time comes once. Raises `InvalidInput` where the cursor is none of ours."""
         wanted: Document = {**EXISTING, "email": {"$type": "string"}}
-        prefix = folded(query)
+        prefix = folded(query)[:MOST_LETTERS]
         if prefix:
             wanted["search"] = {"$elemMatch": {"$gte": prefix, "$lt": prefix + AFTER_ALL}}
         if department is not None:
@@ -52,7 +57,8 @@ class Directory:
         if cursor is not None:
             wanted["email"]["$gt"] = _decoded(cursor)
         with reachable():
-            rows = await self._collection.find(wanted).sort("email", 1).to_list(limit + 1)
+            found = self._collection.find(wanted, UNSEEN).sort("email", 1).limit(limit + 1)
+            rows = await found.to_list(limit + 1)
         employees = [employee_of(row) for row in rows[:limit]]
         return Page(employees, _encoded(employees[-1].email) if len(rows) > limit else None)
 
@@ -71,9 +77,9 @@ class Directory:
 
 
 def search_terms(name: str, email: str) -> list[str]:
-    """All beginnings by which this employee is found."""
-    words = folded(name).split(" ")
-    terms = [" ".join(words[start:]) for start in range(len(words))]
+    """All beginnings by which this employee is found: few, and short, whatever the name."""
+    words = folded(name)[:MOST_LETTERS].split(" ")
+    terms = [" ".join(words[start:]) for start in range(min(len(words), MOST_WORDS))]
     return sorted({email, *terms} - {""})
 
 

@@ -8,7 +8,7 @@ from auth_service.profiles import view
 from auth_service.protocol import DirectoryQuery, EmployeePage, EmployeeView
 from shared.emails import normalise
 from shared.endpoints import Endpoint, json_reply
-from shared.errors import InvalidInput, UnknownEmployee
+from shared.errors import InvalidInput, RateLimited, UnknownEmployee
 from shared.tokens import Claims
 
 EMPLOYEES = web.AppKey("employees", Employees)
@@ -35,6 +35,7 @@ ENDPOINTS = (
         summary="The directory: everybody, or those whose name or address begins so",
         query=DirectoryQuery,
         replies={200: EmployeePage},
+        errors=(RateLimited,),
     ),
     Endpoint(
         method="GET",
@@ -42,6 +43,6 @@ ENDPOINTS = (
         handler=profile,
         summary="One employee, by email",
         replies={200: EmployeeView},
-        errors=(InvalidInput, UnknownEmployee),
+        errors=(InvalidInput, RateLimited, UnknownEmployee),
     ),
 )

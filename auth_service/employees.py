@@ -27,6 +27,8 @@ NAME = "employees"
 AT_ONCE = 500
 EXISTING: Document = {"leaving": None}
 """Whoever is about to be deleted does not exist for anybody."""
+UNREAD: Document = {"search": 0}
+"""What only the directory's index needs."""
 
 
 class Employee(Struct, frozen=True):
@@ -86,7 +88,7 @@ class Employees:
 
     async def find(self, email: str) -> Employee | None:
         with reachable():
-            document = await self._collection.find_one({"email": email, **EXISTING})
+            document = await self._collection.find_one({"email": email, **EXISTING}, UNREAD)
         return None if document is None else employee_of(document)
 
     async def exists(self, email: str) -> bool:
@@ -103,7 +105,9 @@ class Employees:
         `UnknownEmployee`."""
         query: Document = {"_id": {"$in": _keys(employee)}}
         with reachable():
-            document = await self._collection.find_one(query if leaving else query | EXISTING)
+            document = await self._collection.find_one(
+                query if leaving else query | EXISTING, UNREAD
+            )
         return _known(None if document is None else employee_of(document))
 
     async def update(self, employee: str, changes: Document) -> Employee:
@@ -112,6 +116,7 @@ class Employees:
             document: Document | None = await self._collection.find_one_and_update(
                 {"_id": {"$in": _keys(employee)}, **EXISTING},
                 {"$set": {**changes, "updated_at": _now()}},
+                UNREAD,
                 return_document=ReturnDocument.AFTER,
             )
         return _known(None if document is None else employee_of(document))
@@ -160,7 +165,7 @@ class Employees:
         """Employees who are about to go, and when they decided so."""
         query = {"leaving": {"$exists": True}}
         with reachable():
-            rows = await self._collection.find(query).to_list(AT_ONCE)
+            rows = await self._collection.find(query, UNREAD).to_list(AT_ONCE)
         return [(employee_of(row), row["leaving"]) for row in rows]
 
     async def remove(self, key: Any) -> None:

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -37,6 +38,10 @@ FIRST_KEY = "00000000T000000Z.pem"
 start at once only one can take it, and it sorts before every date, so any later key is newer."""
 
 NAMED_AFTER = "%Y%m%dT%H%M%SZ"
+NO_KEY = (ValueError, TypeError, UnsupportedAlgorithm, InternalError)
+"""What `cryptography` raises where it cannot load a key; TypeError: it is encrypted, InternalError:
+OpenSSL refuses what is in it."""
+
 LOOK_SECONDS = 2.0
 """How soon a file that was added or removed is noticed."""
 
@@ -212,7 +217,7 @@ def _load(file: Path) -> SigningKey:
         )
     try:
         private = load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError):  # TypeError: it is encrypted
+    except NO_KEY:
         raise KeyFolderError(_not_a_key(file)) from None
     if not isinstance(private, Ed25519PrivateKey):
         raise KeyFolderError(_not_a_key(file))

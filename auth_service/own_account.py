@@ -128,7 +128,12 @@ class OwnAccount:
         self, employee: Employee, password: str, caller: Claims, address: str
     ) -> None:
         attempt = await self._throttle.password(employee.email, address)
-        if not await self._passwords.verify(password, employee.password):
+        try:
+            right = await self._passwords.verify(password, employee.password)
+        except ServiceError:
+            await self._throttle.unchecked(attempt)
+            raise
+        if not right:
             self._audit.password_refused(employee.id, caller.sid)
             raise InvalidCredentials("The present password is another.")
         await self._throttle.right(attempt)

@@ -52,7 +52,7 @@ ENDPOINTS = (
         handler=own_profile,
         summary="The caller's own entry in the directory",
         replies={200: EmployeeView},
-        errors=(UnknownEmployee,),
+        errors=(RateLimited, UnknownEmployee),
     ),
     Endpoint(
         method="PATCH",
@@ -62,7 +62,7 @@ ENDPOINTS = (
         description="What is left out stays; null clears. Tokens have a new name after a refresh.",
         body=ChangeProfile,
         replies={200: EmployeeView},
-        errors=(UnknownEmployee,),
+        errors=(RateLimited, UnknownEmployee),
     ),
     Endpoint(
         method="PUT",

@@ -46,7 +46,9 @@ async def revoked_sessions(request: web.Request, query: Since) -> web.Response:
 
 
 def _device(request: web.Request) -> Device:
-    return Device(request.headers.get("User-Agent", ""), client_address(request))
+    """aiohttp keeps bytes that are no UTF-8 as lone surrogates, which cannot be stored."""
+    sent = request.headers.get("User-Agent", "").encode(errors="surrogateescape")
+    return Device(sent.decode(errors="replace"), client_address(request))
 
 
 ENDPOINTS = (
@@ -101,8 +103,9 @@ ENDPOINTS = (
         handler=revoked_sessions,
         summary="Sessions whose access tokens must not be believed any more",
         description=(
-            f"In the order of their revocation, at most {MOST_REVOKED}: where there are as many,"
-            " ask again with the last one's time. The ids say nothing to strangers."
+            "In the order of their revocation: all of the time that was asked for,"
+            f" {MOST_REVOKED} of later, and all of the last one's time. Where there are as many,"
+            " ask again with this one, until nothing is later. The ids say nothing to strangers."
         ),
         query=Since,
         replies={200: RevokedSessions},

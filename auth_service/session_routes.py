@@ -5,7 +5,7 @@ from aiohttp import web
 from auth_service.own_sessions import OwnSessions
 from auth_service.protocol import SessionList
 from shared.endpoints import Endpoint, json_reply
-from shared.errors import UnknownEmployee, UnknownSession
+from shared.errors import RateLimited, UnknownEmployee, UnknownSession
 from shared.tokens import Claims
 
 OWN_SESSIONS = web.AppKey("own_sessions", OwnSessions)
@@ -40,7 +40,7 @@ ENDPOINTS = (
         summary="End the session of this access token",
         description=REVOKES,
         replies={204: None},
-        errors=(UnknownEmployee,),
+        errors=(RateLimited, UnknownEmployee),
     ),
     Endpoint(
         method="POST",
@@ -48,7 +48,7 @@ ENDPOINTS = (
         handler=log_out_everywhere,
         summary="End all sessions of the caller, this one included",
         replies={204: None},
-        errors=(UnknownEmployee,),
+        errors=(RateLimited, UnknownEmployee),
     ),
     Endpoint(
         method="GET",
@@ -56,7 +56,7 @@ ENDPOINTS = (
         handler=sessions,
         summary="Where the caller is logged in",
         replies={200: SessionList},
-        errors=(UnknownEmployee,),
+        errors=(RateLimited, UnknownEmployee),
     ),
     Endpoint(
         method="DELETE",
@@ -65,6 +65,6 @@ ENDPOINTS = (
         summary="End one session of the caller",
         description=REVOKES,
         replies={204: None},
-        errors=(UnknownEmployee, UnknownSession),
+        errors=(RateLimited, UnknownEmployee, UnknownSession),
     ),
 )

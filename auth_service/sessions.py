@@ -32,7 +32,14 @@ SUCCESSORS = 8
 MAX_USER_AGENT = 256
 SLACK = timedelta(seconds=60)
 """A token may be signed this long after its session was last looked at, and clocks may differ."""
+MOST_OPEN = 100
+"""Sessions of an employee; what is more comes of a program that logs in for each thing it does."""
 MOST_LISTED = 200
+AT_ONCE = 1000
+
+
+TOLD: Document = {"revoked_at": 1, "expires_at": 1}
+"""What others are told of a revoked session, besides its id."""
 
 
 class Reason(Enum):
@@ -41,6 +48,7 @@ class Reason(Enum):
     LOGOUT = "logout"
     LOGOUT_ALL = "logout_all"
     ENDED = "ended from another session"
+    SURPLUS = "too many sessions"
     REUSE = "reuse of a refresh token"
     PASSWORD = "password change"
     DELETION = "account deletion"
@@ -150,7 +158,8 @@ class Sessions:
         """The open sessions of an employee, the last used first, at most `MOST_LISTED`."""
         query = {"employee": employee, **_open(datetime.now(UTC))}
         with reachable():
-            rows = await self._collection.find(query).sort("last_used_at", -1).to_list(MOST_LISTED)
+            found = self._collection.find(query).sort("last_used_at", -1).limit(MOST_LISTED)
+            rows = await found.to_list(MOST_LISTED)
         return [
             OpenSession(
                 sid=row["_id"],
@@ -175,23 +184,43 @@ class Sessions:
             query["_id"] = {"$ne": keep}
         return await self._revoke(query, reason)
 
+    async def revoke_surplus(self, opened: Session) -> int:
+        """End the sessions of an employee that were not used for longest, where there are more than
+        `MOST_OPEN` with the one that was just opened; returns how many. Repeatable."""
+        others = {
+            "employee": opened.employee,
+            "_id": {"$ne": opened.sid},
+            **_open(datetime.now(UTC)),
+        }
+        with reachable():
+            rows = (
+                await self._collection.find(others, {"_id": 1})
+                .sort("last_used_at", -1)
+                .skip(MOST_OPEN - 1)
+                .limit(AT_ONCE)
+                .to_list(AT_ONCE)
+            )
+        if not rows:
+            return 0
+        return await self._revoke({"_id": {"$in": [row["_id"] for row in rows]}}, Reason.SURPLUS)
+
     async def revoked(self, since: datetime | None, limit: int) -> list[RevokedSession]:
         """Sessions that were revoked (at `since` or later), and of which access tokens may still be
-        around, in the order of their revocation."""
-        query: Document = {
-            "revoked_at": {"$type": "date"},
-            "expires_at": {"$gt": datetime.now(UTC)},
-        }
-        if since is not None:
-            query["revoked_at"]["$gte"] = since
-        with reachable():
-            rows = await self._collection.find(query).sort("revoked_at", 1).to_list(limit)
-        return [_revoked(row) for row in rows]
+        around, in the order of their revocation: all of `since`, and `limit` or more of later.
+
+        All that were revoked at the time of the last one are there, so whoever asks again with this
+        time misses none, and has it all where nothing is later.
+        """
+        if since is None:
+            return await self._revoked({}, limit)
+        of_then = await self._revoked({"$eq": since}, None)
+        return of_then + await self._revoked({"$gt": since}, limit)
 
     async def unannounced(self, limit: int) -> list[RevokedSession]:
         """Revoked sessions that nobody has been told of."""
         with reachable():
-            rows = await self._collection.find({"announced": False}).to_list(limit)
+            found = self._collection.find({"announced": False}, TOLD).limit(limit)
+            rows = await found.to_list(limit)
         return [_revoked(row) for row in rows]
 
     async def announced(self, sessions: list[RevokedSession]) -> None:
@@ -201,6 +230,22 @@ class Sessions:
                 {"_id": {"$in": [session.sid for session in sessions]}},
                 {"$set": {"announced": True}},
             )
+
+    async def _revoked(self, when: Document, limit: int | None) -> list[RevokedSession]:
+        """Those of which `revoked_at` is such; beyond `limit` only those of the last one's time."""
+        query = {
+            "revoked_at": {"$type": "date", **when},
+            "expires_at": {"$gt": datetime.now(UTC)},
+        }
+        with reachable():
+            found = self._collection.find(query, TOLD).sort("revoked_at", 1).limit(limit or 0)
+            rows = await found.to_list(limit)
+        revoked = [_revoked(row) for row in rows]
+        if limit is None or len(revoked) < limit:
+            return revoked
+        last = revoked[-1].revoked_at
+        before = [session for session in revoked if session.revoked_at < last]
+        return before + await self._revoked({"$eq": last}, None)
 
     async def _revoke(self, query: Document, reason: Reason) -> int:
         with reachable():
@@ -249,7 +294,8 @@ async def prepare(database: Database) -> None:
     """Indexes; repeatable. MongoDB removes a session when its `expires_at` has passed."""
     collection = database[NAME]
     await collection.create_index("expires_at", expireAfterSeconds=0)
-    await collection.create_index([("employee", 1), ("last_used_at", -1)])
+    # Those that were revoked stay for a while, and nobody who looks for open ones reads them.
+    await collection.create_index([("employee", 1), ("revoked_at", 1), ("last_used_at", -1)])
     await collection.create_index(
         "revoked_at", partialFilterExpression={"revoked_at": {"$type": "date"}}
     )

@@ -48,6 +48,12 @@ class AuthSettings(Settings, frozen=True, kw_only=True):
         Count, Meta(description="wrong passwords of an account from one address without a delay")
     ] = 10
     sign_ups: Annotated[Count, Meta(description="sign-ups from one address without a delay")] = 200
+    request_rate: Annotated[
+        float, Meta(gt=0, description="requests a second that an employee may send to a replica")
+    ] = 20.0
+    request_burst: Annotated[
+        Count, Meta(description="requests that an employee may send to a replica at once")
+    ] = 200
     bcrypt_cost: Annotated[
         int, Meta(ge=4, le=16, description="bcrypt's work factor; one more is twice the time")
     ] = 12

@@ -35,6 +35,16 @@ class Limit(Struct, frozen=True):
     longest: float
 
 
+class Taken(Struct, frozen=True):
+    """An attempt: it was counted where `wait` is 0, and those after it have a delay up to `until`.
+    Otherwise `wait` is how many seconds are left of a delay."""
+
+    limit: Limit
+    key: str
+    wait: float
+    until: datetime
+
+
 class Throttles:
     """Every method raises `Unavailable` while the database cannot be reached.
 
@@ -44,13 +54,20 @@ class Throttles:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
 
-    async def take(self, limit: Limit, key: str) -> float:
-        """Count an attempt, unless there is a delay: then return the seconds left of it."""
+    async def take(self, limit: Limit, key: str) -> Taken:
+        """Count an attempt, unless there is a delay."""
         try:
             document = await self._take(limit, key)
         except DuplicateKeyError:  # two attempts were the first
             document = await self._take(limit, key)
-        return 0.0 if document["allowed"] else max(0.001, float(document["wait"]) / 1000)
+        wait = 0.0 if document["allowed"] else max(0.001, float(document["wait"]) / 1000)
+        return Taken(limit, key, wait, document["until"])
+
+    async def take_back(self, charged: list[Taken]) -> None:
+        """These attempts were none."""
+        if charged:
+            with reachable():
+                await self._collection.bulk_write(_undone(charged), ordered=False)
 
     async def wait(self, limit: Limit, key: str) -> float:
         """Seconds that are left of a delay; counts nothing."""
@@ -66,20 +83,16 @@ class Throttles:
         found = {row["_id"]: row for row in rows}
         return _left(found.get(ids[0])), ids[1] in found
 
-    async def settle(
-        self, limit: Limit, key: str, *, forgive: list[tuple[Limit, str]], days: int
-    ) -> None:
+    async def settle(self, limit: Limit, key: str, *, forgive: list[Taken], days: int) -> None:
         """An attempt turned out well: forget what was counted under `key` and trust it for some
-        days, and take one strike back under the others."""
+        days, and take back what was charged under others."""
         end = datetime.now(UTC) + timedelta(days=days)
-        back = [{"$set": {"strikes": {"$max": [0, {"$subtract": ["$strikes", 1]}]}}}]
         writes: list[Any] = [
             DeleteOne({"_id": _id(limit.name, key)}),
             UpdateOne({"_id": _id("trusted", key)}, {"$set": {"expires_at": end}}, upsert=True),
         ]
-        writes += [UpdateOne({"_id": _id(other.name, of)}, back) for other, of in forgive]
         with reachable():
-            await self._collection.bulk_write(writes, ordered=False)
+            await self._collection.bulk_write(writes + _undone(forgive), ordered=False)
 
     async def _take(self, limit: Limit, key: str) -> Document:
         with reachable():
@@ -126,6 +139,30 @@ def _attempt(limit: Limit) -> list[Document]:
         },
         {"$set": {"until": {"$cond": ["$allowed", {"$add": [now, due]}, "$until"]}}},
         {"$set": {"expires_at": {"$add": ["$until", remembered]}}},
+    ]
+
+
+def _undone(charged: list[Taken]) -> list[Any]:
+    """A delay goes only where no later attempt made it longer."""
+    return [
+        UpdateOne(
+            {"_id": _id(taken.limit.name, taken.key)},
+            [
+                {
+                    "$set": {
+                        "strikes": {"$max": [0, {"$subtract": ["$strikes", 1]}]},
+                        "until": {
+                            "$cond": [
+                                {"$eq": ["$until", taken.until]},
+                                {"$min": ["$until", "$$NOW"]},
+                                "$until",
+                            ]
+                        },
+                    }
+                }
+            ],
+        )
+        for taken in charged
     ]
 
 

@@ -15,9 +15,12 @@ import hashlib
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter
 
-from auth_service.throttle_store import Limit, Throttles
+from auth_service.throttle_store import Limit, Taken, Throttles
 from shared.addresses import one_client
-from shared.errors import RateLimited
+from shared.errors import RateLimited, ServiceError, Unavailable
+from shared.logs import get_logger
+
+log = get_logger("throttling")
 
 TRUSTED_DAYS = 90
 
@@ -32,7 +35,7 @@ class Attempt(Struct, frozen=True):
     """A password that is being tried."""
 
     pair: str
-    charged: list[tuple[Limit, str]]
+    charged: list[Taken]
 
 
 class Throttle:
@@ -53,19 +56,32 @@ class Throttle:
 
     async def password(self, email: str, address: str) -> Attempt:
         """Somebody wants to try a password of this account (normalised address). It counts as wrong
-        until `right` is called, so that attempts at once cannot outrun their counting."""
+        until `right` or `unchecked` is called, so that attempts at once cannot outrun their
+        counting. One that has to wait counts nowhere."""
         client = one_client(address)
         attempt = Attempt(f"{_digest(email)} {client}", [])
         if self._store is None:
             return attempt
         wait, trusted = await self._store.look(self._pair, attempt.pair)
         self._require("password", wait)  # a stranger who has to wait anyway charges nobody else
-        if not trusted:
-            for limit, key in ((ADDRESS, client), (ACCOUNT, _digest(email))):
-                self._require("password", await self._store.take(limit, key))
-                attempt.charged.append((limit, key))
-        self._require("password", await self._store.take(self._pair, attempt.pair))
+        nets = [] if trusted else [(ADDRESS, client), (ACCOUNT, _digest(email))]
+        try:
+            for limit, key in (*nets, (self._pair, attempt.pair)):
+                taken = await self._store.take(limit, key)
+                self._require("password", taken.wait)
+                attempt.charged.append(taken)
+        except ServiceError:
+            await self.unchecked(attempt)
+            raise
         return attempt
+
+    async def unchecked(self, attempt: Attempt) -> None:
+        """The password was not looked at, so nothing was learnt of it: it does not count."""
+        if self._store is not None:
+            try:
+                await self._store.take_back(attempt.charged)
+            except Unavailable as error:
+                log.warning("an attempt that was none stays counted", reason=error.detail)
 
     async def right(self, attempt: Attempt) -> None:
         """The password was right."""
@@ -76,12 +92,13 @@ class Throttle:
 
     async def sign_up(self, address: str) -> None:
         if self._store is not None:
-            self._require("sign_up", await self._store.take(self._sign_up, one_client(address)))
+            taken = await self._store.take(self._sign_up, one_client(address))
+            self._require("sign_up", taken.wait)
 
     async def refresh(self, session: str, address: str) -> None:
         if self._store is not None:
             wait = await self._store.wait(FAILED_REFRESH, one_client(address))
-            self._require("refresh", wait or await self._store.take(REFRESH, session))
+            self._require("refresh", wait or (await self._store.take(REFRESH, session)).wait)
 
     async def refresh_failed(self, address: str) -> None:
         if self._store is not None:

@@ -31,7 +31,6 @@ from chat_service.presence_routes import PRESENCE
 from chat_service.presence_store import PresenceStore
 from chat_service.protocol import Limits
 from chat_service.rabbitmq_broker import RabbitBroker
-from chat_service.rates import RateLimiter
 from chat_service.resume import ResumeLimits, Resumption
 from chat_service.revocations import Revocations, RevokedSids
 from chat_service.routes import MESSAGING, SOCKETS
@@ -49,6 +48,7 @@ from shared.logs import get_logger
 from shared.metrics import METRICS, HttpMetrics
 from shared.mongo import Database, Mongo
 from shared.parts import keep_running
+from shared.rates import RateLimiter
 from shared.tokens import VERIFIER, KeySource, TokenVerifier
 
 log = get_logger("chat")

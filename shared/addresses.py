@@ -12,8 +12,9 @@ from aiohttp import web
 HEADER = "X-Forwarded-For"
 MOST_PROXIES = 16
 """Addresses that are looked at; nobody has as many proxies in a row."""
-IPV6_PREFIX = 64
-"""RFC 6177: a customer gets a /64 at least, so that is what one client is."""
+IPV6_PREFIX = 56
+"""RFC 6177: a customer gets a /56 or a /48. Whoever has a /48 counts as 256 clients; where somebody
+gave out longer prefixes, up to 256 customers count as one."""
 
 _Network = IPv4Network | IPv6Network
 

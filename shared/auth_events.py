@@ -23,7 +23,8 @@ EMPLOYEE_DELETED = "employee.deleted"
 
 REVOKED_SESSIONS = "/.well-known/revoked-sessions"
 MOST_REVOKED = 10_000
-"""Sessions in one reply; where there are as many, the last one's time asks for the next."""
+"""Sessions of one reply, and those of the last one's time: it asks for what is later. All that were
+revoked at the time which was asked for come on top."""
 
 
 class RevokedSession(Struct, frozen=True):

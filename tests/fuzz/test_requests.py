@@ -110,6 +110,8 @@ headers = st.sampled_from(
         b"X-Request-ID: " + b"a" * 500,
         b"X-Forwarded-For: \xff, ::1, 1.2.3.4",
         b"Accept: \xff",
+        b"User-Agent: \xff",
+        b"User-Agent: \xed\xa0\x80",
         b"Cookie: " + b"a=b; " * 1000,
         b"Expect: 100-continue",
         b"Expect: \xff",

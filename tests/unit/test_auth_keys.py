@@ -1,8 +1,11 @@
 """The folder of signing keys: made once, rotated by adding a file, refused where it is unsafe."""
 
+import asyncio
 import stat
 import time
+from base64 import encodebytes
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Barrier
@@ -19,10 +22,12 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from auth_service import keys
 from auth_service.keys import (
     FIRST_KEY,
     NAMED_AFTER,
     KeyFolderError,
+    KeyWatch,
     load_keys,
     read_keys,
     signs_since,
@@ -30,6 +35,7 @@ from auth_service.keys import (
 )
 from auth_service.rotate_keys import rotate
 from shared.jwks import PublicJwk, from_jwk
+from tests.conditions import until
 
 
 def pem(encryption: KeySerializationEncryption | None = None) -> bytes:
@@ -161,16 +167,83 @@ PUBLIC = (
 )
 
 
+def pkcs8(algorithm: str) -> bytes:
+    """A private key of two bytes, of an algorithm by its OID as hexadecimal DER."""
+    oid = bytes.fromhex(algorithm)
+    content = b"\x02\x01\x00\x30" + bytes([len(oid)]) + oid + b"\x04\x02\x04\x00"
+    der = b"\x30" + bytes([len(content)]) + content
+    return b"-----BEGIN PRIVATE KEY-----\n" + encodebytes(der) + b"-----END PRIVATE KEY-----\n"
+
+
+UNKNOWN = pkcs8("06032a0304")
+TOO_SHORT = pkcs8("06032b656f")
+
+
 @pytest.mark.parametrize(
     "content",
-    [b"", b"nonsense", ELLIPTIC, PUBLIC, pem(BestAvailableEncryption(b"secret"))],
-    ids=["empty", "nonsense", "another curve", "a public key", "encrypted"],
+    [
+        b"",
+        b"nonsense",
+        ELLIPTIC,
+        PUBLIC,
+        pem(BestAvailableEncryption(b"secret")),
+        UNKNOWN,
+        TOO_SHORT,
+    ],
+    ids=[
+        "empty",
+        "nonsense",
+        "another curve",
+        "a public key",
+        "encrypted",
+        "an unknown algorithm",
+        "too short an X448 key",
+    ],
 )
 def test_file_that_is_no_ed25519_key_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     put(tmp_path, "20250101T000000Z.pem", pem())
     file = put(tmp_path, "20261122T173000Z.pem", content)
     with pytest.raises(KeyFolderError, match=f"{file} is not an unencrypted Ed25519 private key"):
         load_keys(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"nonsense", UNKNOWN, TOO_SHORT])
+async def test_file_that_is_no_key_changes_nothing_while_a_replica_watches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    monkeypatch.setattr(keys, "LOOK_SECONDS", 0.01)
+    looks: list[Path] = []
+
+    def looking(folder: Path) -> list[keys.SigningKey]:
+        try:
+            return read_keys(folder)
+        finally:
+            looks.append(folder)
+
+    monkeypatch.setattr(keys, "read_keys", looking)
+    ring = load_keys(tmp_path)
+    looks.clear()
+    first = ring.signing.kid
+    watching = asyncio.create_task(KeyWatch(tmp_path, ring).run())
+
+    async def has_looked() -> bool:
+        return bool(looks) or watching.done()
+
+    async def has_two_keys() -> bool:
+        return len(ring.jwks.keys) == 2 or watching.done()
+
+    try:
+        file = put(tmp_path, named(-60), content)
+        await until(has_looked)
+        file.unlink()
+        put(tmp_path, named(-30), pem())
+        await until(has_two_keys)
+        assert not watching.done()
+        assert ring.knows(first)
+    finally:
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
 
 
 def test_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:

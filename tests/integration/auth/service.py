@@ -1,5 +1,6 @@
 """A running auth service as a client sees it."""
 
+import asyncio
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -39,6 +40,10 @@ class AuthService:
         self._client = TestClient(TestServer(create_app(settings)))
         self.sent: list[Reply] = []
 
+    @property
+    def url(self) -> str:
+        return str(self._client.make_url("")).rstrip("/")
+
     async def __aenter__(self) -> Self:
         await self._client.start_server()
         return self
@@ -75,6 +80,19 @@ class AuthService:
             reply = Reply(response.status, dict(response.headers), text, decoded)
         self.sent.append(reply)
         return reply
+
+    async def send(self, data: bytes) -> int:
+        """The status of the reply to a request that no HTTP library would send; it has to ask for
+        the end of the connection."""
+        server = self._client.server
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        try:
+            writer.write(data)
+            status = (await reader.read()).split(b" ", 2)[1]
+        finally:
+            writer.close()
+            await writer.wait_closed()
+        return int(status)
 
     async def get(self, path: str, *, token: str | None = None) -> Reply:
         return await self.request("GET", path, token=token)

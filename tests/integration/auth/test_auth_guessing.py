@@ -11,6 +11,7 @@ from pymongo.database import Database
 
 from auth_service.settings import AuthSettings
 from auth_service.throttling import ACCOUNT, ADDRESS, FAILED_REFRESH, REFRESH
+from tests.conditions import until
 from tests.integration.auth.service import PASSWORD, AuthService, Reply, Starter
 
 Stored = Database[dict[str, Any]]
@@ -118,7 +119,7 @@ async def test_one_address_cannot_try_many_accounts(auth: AuthService, stored: S
 
 async def test_an_ipv6_customer_has_one_address(auth: AuthService) -> None:
     await auth.sign_up(ALICE)
-    tried = [(await guesses(auth, 1, f"2003:a:b:c::{n:x}"))[0] for n in range(FREE + 3)]
+    tried = [(await guesses(auth, 1, f"2003:a:b:c{n:x}::1"))[0] for n in range(FREE + 3)]
     assert tried == [401] * (FREE + 1) + [429] * 2
 
 
@@ -128,6 +129,54 @@ async def test_a_client_cannot_choose_its_address(
     auth = await start(msgspec.structs.replace(settings, trusted_proxies=()))
     tried = [(await guesses(auth, 1, f"203.0.113.{n}"))[0] for n in range(FREE + 3)]
     assert tried == [401] * (FREE + 1) + [429] * 2
+
+
+async def test_a_password_that_could_not_be_checked_does_not_count(
+    auth: AuthService, settings: AuthSettings, start: Starter
+) -> None:
+    token = (await auth.member(ALICE))["access_token"]
+    slow = msgspec.structs.replace(settings, bcrypt_cost=14, bcrypt_workers=1, bcrypt_queue=1)
+    busy = await start(slow)
+    strangers = asyncio.gather(
+        *(busy.log_in("nobody@example.com", "a guess", address=STRANGER) for _ in range(2))
+    )
+
+    async def is_full() -> bool:
+        return "auth_bcrypt_pending 2.0" in (await busy.get("/metrics")).text
+
+    await until(is_full)
+    change = {"current_password": PASSWORD, "new_password": "a fine new one"}
+    for _ in range(FREE + 2):
+        reply = await busy.log_in(ALICE, address=OWNER)
+        assert (reply.status, reply.code) == (503, "unavailable")
+        reply = await busy.request("PUT", "/employees/me/password", body=change, token=token)
+        assert (reply.status, reply.code) == (503, "unavailable")
+    storm = await asyncio.gather(*(busy.log_in(ALICE, address=OWNER) for _ in range(30)))
+    assert {reply.status for reply in storm} <= {429, 503}
+    assert (await auth.log_in(ALICE, address=OWNER)).status == 200
+    assert [reply.status for reply in await strangers] == [401, 401]
+
+
+async def test_right_logins_in_a_storm_are_all_forgiven(
+    settings: AuthSettings, start: Starter, stored: Stored
+) -> None:
+    auth = await start(
+        msgspec.structs.replace(settings, bcrypt_cost=10, bcrypt_workers=1, bcrypt_queue=1)
+    )
+    await auth.sign_up(ALICE)
+    storm = await asyncio.gather(*(auth.log_in(ALICE, address=OWNER) for _ in range(30)))
+    assert {reply.status for reply in storm} <= {200, 429, 503}
+    assert (await auth.log_in(ALICE, address=OWNER)).status == 200
+    counted = stored.throttles.find({"strikes": {"$gt": 0}})
+    assert len(list(counted)) == 1  # the sign-up
+
+
+async def test_an_attempt_that_one_net_holds_counts_in_no_other(auth: AuthService) -> None:
+    for n in range(ACCOUNT.free + 1):
+        await guesses(auth, 1, f"203.0.113.{n}")
+    refused = [await auth.log_in(ALICE, "a guess", address=OWNER) for _ in range(ADDRESS.free + 2)]
+    assert {reply.status for reply in refused} == {429}
+    assert (await auth.log_in("bob@example.com", "a guess", address=OWNER)).status == 401
 
 
 async def test_the_present_password_cannot_be_guessed_with_a_stolen_token(

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import jwt
 import pytest
-from bson import ObjectId
+from bson import BSON, ObjectId
 from pymongo.database import Database
 
 from auth_service.settings import AuthSettings
@@ -126,6 +126,39 @@ async def test_a_search_reads_as_much_as_it_finds(
             verbosity="executionStats",
         )
         assert explained["executionStats"]["totalDocsExamined"] <= 51, query
+
+
+LARGEST = "\ufdfa" * 100
+"""Each of these letters folds to 18, four words of them."""
+
+
+async def test_however_large_a_name_folds_its_document_stays_small(
+    auth: AuthService, token: str, stored: Stored
+) -> None:
+    assert (await auth.sign_up("x@x.org", name=LARGEST)).status == 201
+    assert (await patch(auth, token, {"name": LARGEST})).status == 200
+    for email in ("x@x.org", ME):
+        (document,) = stored.employees.find({"email": email})
+        assert len(BSON.encode(document)) < 10_000
+    for query in ("\ufdfa", LARGEST, "x@x.org"):
+        assert "x@x.org" in await found(auth, token, query=query)
+
+
+async def test_a_name_is_found_by_each_of_its_first_words(auth: AuthService, token: str) -> None:
+    await auth.sign_up("long@x.org", name="One Two Three Four Five Six Seven Eight Nine")
+    for query in ("one two", "four five", "eight nine", "seven eight nine"):
+        assert await found(auth, token, query=query) == ["long@x.org"], query
+
+
+async def test_a_search_is_answered_from_what_it_shows_and_no_more(
+    auth: AuthService, token: str, stored: Stored
+) -> None:
+    stored.command("profile", 2)
+    await found(auth, token, limit=2)
+    stored.command("profile", 0)
+    (asked,) = stored["system.profile"].find({"op": "query", "command.sort": {"email": 1}})
+    assert asked["command"]["limit"] == 3
+    assert asked["command"]["projection"] == {"search": 0, "password": 0}
 
 
 async def test_people_of_an_older_system_are_found_after_a_start(

@@ -1,14 +1,22 @@
 """Sessions as their employee sees them: listed, ended, and refused on every replica afterwards."""
 
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+import aiohttp
 import jwt
 import msgspec
 from pymongo.database import Database
 
+from auth_service.sessions import MOST_OPEN
 from auth_service.settings import AuthSettings
+from chat_service.auth_feed import AuthFeed
+from shared.auth_events import MOST_REVOKED, DeletedEmployee, RevokedSession
+from tests.conditions import until
 from tests.integration.auth.service import PASSWORD, AuthService, Reply, Starter
 
 Stored = Database[dict[str, Any]]
@@ -146,6 +154,86 @@ async def test_revoked_sessions_are_published_in_their_order(auth: AuthService) 
     since = quote(revoked[1]["revoked_at"])
     later = (await auth.get(f"/.well-known/revoked-sessions?since={since}")).body["sessions"]
     assert later == revoked[1:]
+
+
+def revoked_at(when: datetime, count: int) -> list[dict[str, Any]]:
+    """So many sessions that were all revoked then."""
+    return [
+        {
+            "_id": f"{when:%f}-{number}",
+            "revoked_at": when,
+            "expires_at": when + timedelta(minutes=10),
+            "announced": True,
+        }
+        for number in range(count)
+    ]
+
+
+async def test_more_sessions_than_a_page_revoked_at_one_time_are_all_heard_of(
+    auth: AuthService, stored: Stored
+) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    for milliseconds, count in ((1, 3), (2, MOST_REVOKED + 1), (3, 2), (4, MOST_REVOKED), (5, 1)):
+        then = now + timedelta(milliseconds=milliseconds)
+        stored.sessions.insert_many(revoked_at(then, count))
+    heard: set[str] = set()
+
+    def take(sessions: Iterable[RevokedSession]) -> None:
+        heard.update(session.sid for session in sessions)
+
+    async def nobody(_: DeletedEmployee) -> None: ...
+
+    async with aiohttp.ClientSession() as http:
+        feed = AuthFeed(http, auth.url, None, "chat", "chat", take, nobody)
+        asking = asyncio.create_task(feed.run())
+        try:
+            await until(lambda: has_caught_up(feed))
+        finally:
+            asking.cancel()
+            with suppress(asyncio.CancelledError):
+                await asking
+    assert heard == {session["_id"] for session in stored.sessions.find()}
+
+
+async def has_caught_up(feed: AuthFeed) -> bool:
+    return await feed.check() is None
+
+
+async def test_a_login_too_many_ends_the_session_that_was_not_used_for_longest(
+    auth: AuthService, stored: Stored
+) -> None:
+    bob = await auth.member("bob@example.com")
+    await auth.sign_up(ALICE)
+    first, second = await logged_in(auth), await logged_in(auth)
+    for _ in range(MOST_OPEN - 2):
+        await logged_in(auth)
+    first |= (await auth.refresh(first["refresh_token"])).body
+    await assert_open(auth, second)
+    last = await logged_in(auth)
+    await assert_ended(auth, second)
+    await assert_open(auth, first)
+    await assert_open(auth, last)
+    await assert_open(auth, bob)
+    assert stored.sessions.count_documents({"revoked_at": None}) == MOST_OPEN + 1
+    (ended,) = stored.sessions.find({"reason": "too many sessions"})
+    assert ended["announced"] is False
+
+
+async def test_many_logins_at_once_leave_no_more_sessions_than_there_may_be(
+    auth: AuthService, stored: Stored
+) -> None:
+    await auth.sign_up(ALICE)
+    (employee,) = stored.employees.find()
+    later = datetime.now(UTC) + timedelta(hours=1)
+    stored.sessions.insert_many(
+        {"_id": str(n), "employee": employee["_id"], "revoked_at": None, "expires_at": later}
+        | {"last_used_at": later - timedelta(days=1, seconds=n)}
+        for n in range(3 * MOST_OPEN)
+    )
+    grants = await asyncio.gather(*(logged_in(auth) for _ in range(10)))
+    assert stored.sessions.count_documents({"revoked_at": None}) == MOST_OPEN
+    for grant in grants:
+        await assert_open(auth, grant)
 
 
 async def test_a_time_without_its_zone_is_none(auth: AuthService) -> None:

@@ -1,0 +1,31 @@
+"""How many requests, or ops of a socket, an employee may send to one instance."""
+
+import time
+from collections import OrderedDict
+
+from shared.errors import RateLimited
+
+REMEMBERED = 100_000
+
+
+class RateLimiter:
+    """A token bucket an employee: `per_second` on average, `burst` at once."""
+
+    def __init__(self, per_second: float, burst: int) -> None:
+        self._per_second = per_second
+        self._burst = float(burst)
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, employee: str) -> None:
+        """Raises `RateLimited`, saying when there is room again."""
+        now = time.monotonic()
+        left, at = self._buckets.get(employee) or (self._burst, now)
+        left = min(self._burst, left + (now - at) * self._per_second)
+        if left < 1.0:
+            raise RateLimited(
+                f"At most {self._per_second:g} a second, {self._burst:g} at once.",
+                retry_after=(1.0 - left) / self._per_second,
+            )
+        self._buckets[employee] = (left - 1.0, now)
+        if len(self._buckets) > REMEMBERED:
+            self._buckets.popitem(last=False)
