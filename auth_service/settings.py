@@ -50,7 +50,7 @@ class AuthSettings(Settings, frozen=True, kw_only=True):
     sign_ups: Annotated[Count, Meta(description="sign-ups from one address without a delay")] = 200
     request_rate: Annotated[
         float, Meta(gt=0, description="requests a second that an employee may send to a replica")
-    ] = 20.0
+    ] = 50.0
     request_burst: Annotated[
         Count, Meta(description="requests that an employee may send to a replica at once")
     ] = 200
