@@ -145,6 +145,7 @@ async def test_everything_is_replaced_under_load_and_nothing_is_lost(
 async def _replace_under_load(system: System, proxy: Proxy) -> None:
     await _all_in_use(system, proxy)
     pairs = [(await system.person("ann"), await system.person("ben")) for _ in range(PAIRS)]
+    newcomer = await system.person("newcomer")  # whose many sessions push nobody else's out
     rest = RestClient(proxy.url)
     goodbyes: list[list[float]] = []
     async with AsyncExitStack() as stack:
@@ -162,7 +163,7 @@ async def _replace_under_load(system: System, proxy: Proxy) -> None:
                     talking(theirs[1], ann, "ben", PACE_SECONDS)
                 )
             load.create_task(rest.send(*pairs[0]))
-            load.create_task(rest.log_in(pairs[0][1]))
+            load.create_task(rest.log_in(newcomer))
             for service in system.services:
                 told = [len(device.returns) for device in everyone]
                 await _replace(service)
