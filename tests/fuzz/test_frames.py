@@ -30,7 +30,7 @@ from tests.fuzz.wire import ENDINGS
 
 FRAMES = 100_000
 """At least so many in CI."""
-CI_EXAMPLES = 84
+CI_EXAMPLES = 92
 HOSTILE = 4
 """People who misbehave; each has several sockets at a time."""
 WARM_UP = 0.3

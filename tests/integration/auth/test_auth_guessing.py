@@ -153,7 +153,11 @@ async def test_a_password_that_could_not_be_checked_does_not_count(
         assert (reply.status, reply.code) == (503, "unavailable")
     storm = await asyncio.gather(*(busy.log_in(ALICE, address=OWNER) for _ in range(30)))
     assert {reply.status for reply in storm} <= {429, 503}
-    assert (await auth.log_in(ALICE, address=OWNER)).status == 200
+
+    async def is_let_in() -> bool:
+        return (await auth.log_in(ALICE, address=OWNER)).status == 200
+
+    await until(is_let_in)  # a moment of the storm may be left, but nothing that grew in it
     assert [reply.status for reply in await strangers] == [401, 401]
 
 
