@@ -25,7 +25,6 @@ from chat_service.marking import Marking
 from chat_service.message_log import MessageLog
 from chat_service.messaging import Messaging
 from chat_service.protocol import Ack, CloseCode, Error, Limits, Pong, Resumed, Welcome
-from chat_service.rates import RateLimiter
 from chat_service.resume import Resumption
 from chat_service.settings import ChatSettings
 from chat_service.websocket import WebSocket
@@ -33,6 +32,7 @@ from shared.decoding import decode
 from shared.errors import Forbidden, InternalError, RateLimited, ServiceError
 from shared.logs import get_logger
 from shared.problems import retry_after_ms
+from shared.rates import RateLimiter
 from shared.times import in_utc
 from shared.tokens import TokenVerifier
 
