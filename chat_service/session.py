@@ -41,6 +41,8 @@ log = get_logger("session")
 EXPIRY_WARNING_SECONDS = 60
 TYPING_SECONDS = 1.0
 """A sender's typing is passed on at most this often."""
+PAUSE_SECONDS = 1.0
+"""Nothing more is taken from a socket for so long at most, when an op was refused for its rate."""
 TURN = 64
 """Ops of a socket in one turn of the event loop, at most: then it is another's turn."""
 CATCH_UP_SECONDS = 60.0
@@ -180,7 +182,8 @@ class Session:
             id = protocol.reference(data) if op is None else op.id
             self._connection.send(error_event(error, id))
             if isinstance(error, RateLimited) and error.retry_after is not None:
-                await asyncio.sleep(error.retry_after)  # its peer has to wait, too
+                # Its peer has to wait, too, but the end of the socket not for long.
+                await asyncio.sleep(min(error.retry_after, PAUSE_SECONDS))
         except Exception:
             log.exception("an op failed", connection=self._connection.id)
             id = None if op is None else op.id

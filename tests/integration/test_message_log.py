@@ -396,6 +396,7 @@ async def test_too_many_waiting_drafts_are_refused_at_once(
     with pytest.raises(Unavailable) as refusal:
         writer.submit(pairs[0], ANN)
     assert refusal.value.retry_after is not None
+    assert writer.log.counts.failed == 1
     await writer.settled(waiting)
     assert all(sending.acknowledged for sending in waiting)
     assert (await writer.send(pairs[0], ANN)).entry.seq == 11
@@ -428,6 +429,7 @@ async def test_a_mongodb_killed_in_the_middle_of_committing_loses_and_doubles_no
     for sending in failed:
         assert isinstance(sending.error, Unavailable)
         assert sending.error.retry_after is not None
+    assert writer.log.counts.failed == len(failed)
     assert writer.doubts == []
 
     await asyncio.to_thread(mongo_server.start)
