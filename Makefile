@@ -29,10 +29,10 @@ run-chat: $(LOCAL) ## Start one chat instance alone (MONGO_URL, AMQP_URL, AUTH_U
 	@exec $(BIN)/python -m chat_service
 
 web: $(LOCAL) ## Build the browser client, where its sources changed
-	@$(BIN)/python -m deploy.local.web
+	@$(BIN)/python -m deploy.local.install.web
 
 rotate-keys: $(LOCAL) ## Add a signing key for in five minutes and remove those nobody needs (SIGNING_KEYS=folder)
-	@SIGNING_KEYS='$(or $(SIGNING_KEYS),.run/keys)' $(BIN)/python -m auth_service.rotate_keys
+	@SIGNING_KEYS='$(or $(SIGNING_KEYS),.run/keys)' $(BIN)/python -m auth_service.tokens.rotate_keys
 
 import-convos: $(LOCAL) ## Import employees and conversations of a system that embeds messages in convos: FROM=mongodb://host/database (ARGS=--dry-run)
 	@exec $(BIN)/python -m deploy.import_convos --from '$(FROM)' $(ARGS)
@@ -41,12 +41,12 @@ k8s-secrets: $(LOCAL) ## Make the signing key and passwords of a cluster, once, 
 	@$(BIN)/python -m deploy.k8s_secrets $(OVERLAY)
 
 test: $(DEV) ## Run the tests (some of them: make test ARGS="-k resume"; JOBS=0 for one file after another)
-	@$(BIN)/python -m deploy.local.packages
-	@$(BIN)/python -m deploy.local.web
+	@$(BIN)/python -m deploy.local.install.packages
+	@$(BIN)/python -m deploy.local.install.web
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-browser: $(DEV) ## Run the tests of the browser client, in Chromium
-	@$(BIN)/python -m deploy.local.packages
+	@$(BIN)/python -m deploy.local.install.packages
 	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 check: $(DEV) ## Run everything that a change has to pass: lint, format, types, tests
@@ -56,24 +56,24 @@ check: $(DEV) ## Run everything that a change has to pass: lint, format, types, 
 	@$(MAKE) --no-print-directory test
 
 bench: $(DEV) ## Measure everything, in about 5 minutes, into bench.json; or a part: make bench-cpu (throughput open-loop history instances connections put post resume login start)
-	@$(BIN)/python -m deploy.local.packages
+	@$(BIN)/python -m deploy.local.install.packages
 	@exec $(BIN)/python -m tests.bench
 
 bench-%: $(DEV)
-	@$(BIN)/python -m deploy.local.packages
+	@$(BIN)/python -m deploy.local.install.packages
 	@exec $(BIN)/python -m tests.bench $*
 
 chaos: $(DEV) ## Break everything while people talk, and check every promise, in 5 minutes (MINUTES=60 SEED=...)
-	@$(BIN)/python -m deploy.local.packages
-	@MINUTES='$(MINUTES)' SEED='$(SEED)' exec $(BIN)/python -m tests.chaos
+	@$(BIN)/python -m deploy.local.install.packages
+	@MINUTES='$(MINUTES)' SEED='$(SEED)' exec $(BIN)/python -m tests.fault.chaos
 
 soak: $(DEV) ## Let people come, chat and go, and see what that leaves in the services (MINUTES=30 CONNECTIONS=2000)
-	@$(BIN)/python -m deploy.local.packages
-	@MINUTES='$(MINUTES)' CONNECTIONS='$(CONNECTIONS)' SEED='$(SEED)' $(BIN)/python -m tests.soak
+	@$(BIN)/python -m deploy.local.install.packages
+	@MINUTES='$(MINUTES)' CONNECTIONS='$(CONNECTIONS)' SEED='$(SEED)' $(BIN)/python -m tests.fault.soak
 
 fuzz: $(DEV) ## Send the services what nobody should, longer than make test does (EXAMPLES=1000, of each kind)
-	@$(BIN)/python -m deploy.local.packages
-	EXAMPLES=$(or $(EXAMPLES),1000) $(BIN)/python -m pytest tests/fuzz -s $(ARGS)
+	@$(BIN)/python -m deploy.local.install.packages
+	EXAMPLES=$(or $(EXAMPLES),1000) $(BIN)/python -m pytest tests/fault/fuzz -s $(ARGS)
 
 format: $(DEV) ## Format the code and repair what lint can repair
 	$(BIN)/ruff check --fix .

@@ -1,1 +1,5 @@
-"""Sign-up, login, sessions, and the keys by which everyone else believes our tokens."""
+"""The auth service: sign-up, login, sessions, and the keys by which everyone else verifies tokens.
+
+A package imports only those below it: api, accounts, outbox, sessions, employees, protocol,
+passwords and tokens.
+"""

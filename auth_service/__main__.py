@@ -4,9 +4,9 @@ import os
 import sys
 
 from auth_service.app import create_app
-from auth_service.keys import KeyFolderError
 from auth_service.settings import AuthSettings
-from shared.application import prepare_process, run
+from auth_service.tokens import KeyFolderError
+from shared.http.application import prepare_process, run
 from shared.settings import load_or_exit
 
 PROGRAM = "auth_service"

@@ -7,44 +7,53 @@ from pathlib import Path
 
 from aiohttp import web
 
-from auth_service import (
-    departures,
-    directory,
-    directory_routes,
-    employees,
-    own_routes,
-    routes,
-    session_routes,
-    sessions,
+from auth_service.accounts import (
+    Accounts,
+    Admission,
+    Audit,
+    OwnAccount,
+    OwnSessions,
+    Throttle,
+    Throttles,
     throttle_store,
 )
-from auth_service.access import SessionVerifier
-from auth_service.accounts import Accounts, Admission
-from auth_service.announcer import Announcer
-from auth_service.audit import Audit
-from auth_service.departures import Departures
-from auth_service.directory import Directory
-from auth_service.directory_routes import DIRECTORY, EMPLOYEES
-from auth_service.employees import Employees
-from auth_service.keys import KeyRing, KeyWatch, load_keys
-from auth_service.own_account import OwnAccount
-from auth_service.own_routes import OWN_ACCOUNT
-from auth_service.own_sessions import OwnSessions
+from auth_service.api import (
+    ACCOUNTS,
+    DIRECTORY,
+    EMPLOYEES,
+    KEYS,
+    OWN_ACCOUNT,
+    OWN_SESSIONS,
+    SESSIONS,
+)
+from auth_service.api import (
+    accounts as routes,
+)
+from auth_service.api import (
+    directory as directory_routes,
+)
+from auth_service.api import (
+    own_account as own_routes,
+)
+from auth_service.api import (
+    sessions as session_routes,
+)
+from auth_service.employees import Directory, Employees, directory
+from auth_service.employees import store as employees
+from auth_service.outbox import Announcer, Deletions
+from auth_service.outbox import deletions as departures
 from auth_service.passwords import Passwords
-from auth_service.routes import ACCOUNTS, KEYS, SESSIONS
-from auth_service.session_routes import OWN_SESSIONS
-from auth_service.sessions import Sessions
+from auth_service.sessions import Sessions, SessionVerifier
+from auth_service.sessions import store as sessions
 from auth_service.settings import AuthSettings
-from auth_service.throttle_store import Throttles
-from auth_service.throttling import Throttle
-from auth_service.tokens import TokenIssuer
-from shared.application import assemble
-from shared.endpoints import ADMISSION
-from shared.health import Health
-from shared.metrics import HttpMetrics
+from auth_service.tokens import KeyRing, KeyWatch, TokenIssuer, load_keys
+from shared.http.application import assemble
+from shared.http.endpoints import ADMISSION
+from shared.http.health import Health
 from shared.mongo import Database, Mongo
-from shared.parts import keep_running
+from shared.observability.metrics import HttpMetrics
 from shared.rates import RateLimiter
+from shared.tasks import keep_running
 from shared.tokens import VERIFIER
 
 DESCRIPTION = "Sign-up, login, sessions, and the public keys of the access tokens."
@@ -74,7 +83,7 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
         lifetime=timedelta(days=settings.session_days),
         access_tokens=timedelta(seconds=settings.access_token_seconds),
     )
-    departed = Departures(mongo)
+    departed = Deletions(mongo)
     announcer = Announcer(settings.broker_url, open_sessions, departed)
     audit = Audit()
     throttle = Throttle(

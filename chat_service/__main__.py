@@ -4,7 +4,7 @@ import os
 
 from chat_service.app import create_app
 from chat_service.settings import ChatSettings
-from shared.application import prepare_process, run
+from shared.http.application import prepare_process, run
 from shared.settings import load_or_exit
 
 

@@ -7,48 +7,36 @@ from contextlib import AsyncExitStack, suppress
 import aiohttp
 from aiohttp import web
 
-from chat_service import asyncapi, conversation_routes, presence_routes, routes
-from chat_service.auth_feed import AuthFeed
-from chat_service.broker import Broker
-from chat_service.connection import Bounds
-from chat_service.conversation_list import ConversationList
-from chat_service.conversation_routes import CONVERSATION_LIST, MARKING
-from chat_service.conversations import Conversations
-from chat_service.counts import SocketCounts
-from chat_service.delivery import Delivery
-from chat_service.departures import Departures
-from chat_service.directory import Directory
-from chat_service.entry_store import EntryStore
-from chat_service.fanout import FanOut
-from chat_service.hub import Hub
-from chat_service.marking import Marking
-from chat_service.memory_broker import MemoryBroker
-from chat_service.message_log import LogSettings, MessageLog
+from chat_service import rest, websocket
+from chat_service.accounts import AuthFeed, Departures, EmployeeLookup, Revocations, RevokedSids
+from chat_service.delivery import Bounds, Delivery, Hub
+from chat_service.fanout import Broker, FanOut, MemoryBroker, RabbitBroker
+from chat_service.inbox import ConversationList, Conversations, Marking, Summaries
+from chat_service.log import EntryStore, LogSettings, MessageLog
 from chat_service.messaging import Messaging
 from chat_service.metrics import expose
-from chat_service.presence import PresenceKeeper, PresenceTimes
-from chat_service.presence_routes import PRESENCE
-from chat_service.presence_store import PresenceStore
+from chat_service.presence import PresenceKeeper, PresenceStore, PresenceTimes
 from chat_service.protocol import Limits
-from chat_service.rabbitmq_broker import RabbitBroker
-from chat_service.resume import ResumeLimits, Resumption
-from chat_service.revocations import Revocations, RevokedSids
-from chat_service.routes import MESSAGING, SOCKETS
-from chat_service.session import Services
+from chat_service.rest import CONVERSATION_LIST, MARKING, MESSAGING, PRESENCE, add_page
 from chat_service.settings import ChatSettings
-from chat_service.socket import Sockets
-from chat_service.summaries import Summaries
-from chat_service.web_page import add_page
-from shared.application import assemble
+from chat_service.websocket import (
+    SOCKETS,
+    ResumeLimits,
+    Resumption,
+    Services,
+    SocketCounts,
+    Sockets,
+)
 from shared.clock import DatabaseClock
-from shared.endpoints import ADMISSION
-from shared.health import HEALTH, Health
+from shared.http.application import assemble
+from shared.http.endpoints import ADMISSION
+from shared.http.health import HEALTH, Health
 from shared.jwks import RemoteKeys
-from shared.logs import get_logger
-from shared.metrics import METRICS, HttpMetrics
 from shared.mongo import Database, Mongo
-from shared.parts import keep_running
+from shared.observability.logs import get_logger
+from shared.observability.metrics import METRICS, HttpMetrics
 from shared.rates import RateLimiter
+from shared.tasks import keep_running
 from shared.tokens import VERIFIER, KeySource, TokenVerifier
 
 log = get_logger("chat")
@@ -65,10 +53,8 @@ def create_app(
         title="Chat service",
         description=DESCRIPTION,
         endpoints=(
-            *routes.ENDPOINTS,
-            *conversation_routes.ENDPOINTS,
-            *presence_routes.ENDPOINTS,
-            asyncapi.endpoint(),
+            *rest.ENDPOINTS,
+            *websocket.ENDPOINTS,
         ),
         health=Health({}),
         metrics=HttpMetrics(),
@@ -112,7 +98,7 @@ async def _start(
     stack.callback(mongo.close)
     health["mongodb"] = mongo.check
     store = EntryStore(mongo.ready_database)
-    directory = Directory(http, settings.auth_url)
+    directory = EmployeeLookup(http, settings.auth_url)
     conversations = Conversations(mongo.ready_database, directory.must_exist)
     summaries = Summaries(conversations, store, settings.summary_seconds)
 

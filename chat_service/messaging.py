@@ -8,13 +8,18 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from chat_service.conversation import Conversation
-from chat_service.conversations import NO_MARKERS, Conversations, Markers
-from chat_service.entries import Draft, Entry, Kind
-from chat_service.entry_store import EntryStore
-from chat_service.gathered import Gathered
-from chat_service.message_log import MessageLog
-from chat_service.pages import Page, PageQuery
+from chat_service.inbox import NO_MARKERS, Conversations, Markers
+from chat_service.log import (
+    Batcher,
+    Conversation,
+    Draft,
+    Entry,
+    EntryStore,
+    Kind,
+    MessageLog,
+    Page,
+    PageQuery,
+)
 from shared.decoding import reject_nul
 from shared.errors import FieldProblem, InvalidInput, ServiceError
 
@@ -51,7 +56,7 @@ class Messaging:
         self._log = log
         self._store = store
         self._max_text = max_text
-        self._pages = Gathered(self._read, most=PAGES_AT_ONCE)
+        self._pages = Batcher(self._read, most=PAGES_AT_ONCE)
 
     def submit(self, draft: Draft, path: str = "$.text") -> None:
         """Check the text and queue the draft. Raises `InvalidInput` or `Unavailable`."""

@@ -11,9 +11,9 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from chat_service.auth_feed import AuthFeed
-from chat_service.session import Services
-from shared.metrics import Distribution
+from chat_service.accounts import AuthFeed
+from chat_service.websocket import Services
+from shared.observability.metrics import Distribution
 
 
 def expose(registry: CollectorRegistry, services: Services, auth_feed: AuthFeed) -> None:

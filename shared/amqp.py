@@ -8,7 +8,7 @@ import aio_pika
 from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import AMQPError
 
-from shared.logs import get_logger
+from shared.observability.logs import get_logger
 
 log = get_logger("amqp")
 

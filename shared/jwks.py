@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from msgspec import Struct
 
 from shared.errors import Unavailable
-from shared.logs import get_logger
+from shared.observability.logs import get_logger
 
 log = get_logger("jwks")
 

@@ -15,7 +15,7 @@ from pymongo.monitoring import (
 )
 
 from shared.errors import Unavailable
-from shared.logs import get_logger
+from shared.observability.logs import get_logger
 
 log = get_logger("mongodb")
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.local.mongodb import MongoServer
-from deploy.local.rabbitmq import RabbitServer
+from deploy.local.backing.mongodb import MongoServer
+from deploy.local.backing.rabbitmq import RabbitServer
 
 
 @pytest.fixture(scope="session")

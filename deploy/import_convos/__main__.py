@@ -20,9 +20,9 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI, PyMongoError
 from tqdm import tqdm
 
-from auth_service import employees
-from chat_service.conversations import Conversations
-from chat_service.entry_store import EntryStore
+from auth_service.employees import store as employees
+from chat_service.inbox import Conversations
+from chat_service.log import EntryStore
 from deploy.import_convos.history import Limits
 from deploy.import_convos.reference import Document
 from deploy.import_convos.report import Report

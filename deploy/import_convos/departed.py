@@ -4,7 +4,8 @@ from collections.abc import Iterable
 
 from pymongo.database import Database
 
-from auth_service import departures, employees
+from auth_service.employees import store as employees
+from auth_service.outbox import deletions as departures
 from deploy.import_convos.reference import Document
 
 

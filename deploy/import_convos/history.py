@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from bson import ObjectId
 from msgspec import Struct
 
-from chat_service.conversation import Conversation
+from chat_service.log import Conversation
 from deploy.import_convos.people import People
 from deploy.import_convos.plan import Planned
 from deploy.import_convos.reference import Reference, Row, name

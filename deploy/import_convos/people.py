@@ -11,7 +11,7 @@ from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
-from chat_service.entry_store import DUPLICATE_KEY
+from chat_service.log import DUPLICATE_KEY
 from deploy.import_convos.departed import Departed
 from deploy.import_convos.reference import Document, Reference
 from deploy.import_convos.report import Outcome, Report, Subject

@@ -12,7 +12,7 @@ import bson
 from bson import CodecOptions, DatetimeConversion, UuidRepresentation
 from msgspec import Struct
 
-from chat_service.conversation import Conversation
+from chat_service.log import Conversation
 
 MOST_CONVERSATIONS = 500
 MOST_MESSAGES = 20_000

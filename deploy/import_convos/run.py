@@ -9,7 +9,7 @@ from itertools import islice
 from msgspec import Struct
 from pymongo.database import Database
 
-from chat_service.conversation import between
+from chat_service.log import between
 from deploy.import_convos.departed import Departed
 from deploy.import_convos.history import Histories, Limits, Written
 from deploy.import_convos.people import People, import_people

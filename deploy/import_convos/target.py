@@ -15,8 +15,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
-from chat_service.conversation import Conversation
-from chat_service.entry_store import DUPLICATE_KEY
+from chat_service.log import DUPLICATE_KEY, Conversation
 from deploy.import_convos.history import Written
 from deploy.import_convos.reference import Document
 

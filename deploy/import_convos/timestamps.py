@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from bson import Timestamp
 from bson.datetime_ms import DatetimeMS
 
-from chat_service.entry_store import milliseconds
+from chat_service.log import milliseconds
 
 
 def moment(value: object, latest: int) -> int | None:

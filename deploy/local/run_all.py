@@ -16,8 +16,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from deploy.local import packages, services, supervisor, web
-from deploy.local.backing_services import (
+from deploy import ROOT
+from deploy.local import services
+from deploy.local.backing.backing_services import (
     EMBEDDED_URL,
     BackingService,
     Present,
@@ -26,14 +27,15 @@ from deploy.local.backing_services import (
     missing_packages,
     without_password,
 )
-from deploy.local.console import Console
-from deploy.local.mongodb import MongoServer
-from deploy.local.owned_process import ServerError
-from deploy.local.ports import PortTaken, require_free
-from deploy.local.rabbitmq import RabbitServer
+from deploy.local.backing.mongodb import MongoServer
+from deploy.local.backing.rabbitmq import RabbitServer
+from deploy.local.install import packages, web
+from deploy.local.process import supervisor
+from deploy.local.process.console import Console
+from deploy.local.process.owned import ServerError
+from deploy.local.process.ports import PortTaken, require_free
 from deploy.local.services import Service
 
-ROOT = Path(__file__).resolve().parents[2]
 MOST_INSTANCES = 32
 WITHOUT_RABBITMQ = """\
 Without RabbitMQ: the chat service uses its embedded broker, which joins no two processes, so

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.owned_process import ServerError
+from deploy.local.process.owned import ServerError
 
 HOST = "127.0.0.1"
 MOST_PORT = 65_535

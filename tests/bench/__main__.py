@@ -15,9 +15,9 @@ from typing import Any
 
 import uvloop
 
+from deploy import ROOT
 from tests.bench.figures import connections, flatness, login, messages, rest, start
 from tests.bench.machine import describe, summary
-from tests.bench.processes import ROOT
 from tests.bench.report import Goal, Line, table, write_json
 from tests.bench.stage import Stage
 

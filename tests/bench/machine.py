@@ -15,7 +15,7 @@ import aio_pika
 
 from auth_service.settings import AuthSettings
 from chat_service.settings import ChatSettings
-from tests.bench.processes import ROOT
+from deploy import ROOT
 from tests.bench.stage import Stage, all_settings, chosen_settings
 
 PACKAGES = ("aiohttp", "uvloop", "msgspec", "motor", "pymongo", "aio-pika", "bcrypt", "picows")

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.error import URLError
 
-from deploy.local.owned_process import OwnedProcess
-from deploy.local.ports import free_port
+from deploy import ROOT
+from deploy.local.process.owned import OwnedProcess
+from deploy.local.process.ports import free_port
 
-ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 READY_SECONDS = 45.0
 LOOK_EVERY_SECONDS = 0.05

@@ -12,12 +12,12 @@ from typing import Any, Self
 from msgspec import Struct
 from pymongo import MongoClient
 
-from auth_service.keys import load_keys
-from auth_service.tokens import TokenIssuer
-from chat_service.conversation import Conversation, between
+from auth_service.tokens.issuer import TokenIssuer
+from auth_service.tokens.keys import load_keys
+from chat_service.log.conversation import Conversation, between
 from chat_service.settings import ChatSettings
-from deploy.local.mongodb import MongoServer
-from deploy.local.rabbitmq import RabbitServer
+from deploy.local.backing.mongodb import MongoServer
+from deploy.local.backing.rabbitmq import RabbitServer
 from shared.settings import Settings, table
 from tests.bench.processes import Program, descendants, program_of
 

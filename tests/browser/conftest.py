@@ -9,22 +9,21 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from deploy.local import web
-from deploy.local.mongodb import MongoServer
-from deploy.local.ports import free_port
-from deploy.local.rabbitmq import RabbitServer
+from deploy import ROOT
+from deploy.local.backing.mongodb import MongoServer
+from deploy.local.backing.rabbitmq import RabbitServer
+from deploy.local.install import web
+from deploy.local.process.ports import free_port
 from tests.browser.balancer import Balancer
 from tests.browser.person import PATIENCE_MS, Person, session, sign_up
 from tests.browser.writing import Write, writer
-from tests.cluster.system import System
+from tests.support.system import System
 
-ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = (
     "--disable-gpu",

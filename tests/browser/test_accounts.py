@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Request, expect
 
 from tests.browser.conftest import NewPerson
 from tests.browser.person import PASSWORD, Person, session
-from tests.cluster.system import System
+from tests.support.system import System
 
 
 def test_somebody_new_signs_up_finds_a_colleague_and_writes(

@@ -1,10 +1,7 @@
 """The page's protocol part, without a page: its own tests, on a scripted server."""
 
-from pathlib import Path
-
-from deploy.local import web
-
-ROOT = Path(__file__).resolve().parents[2]
+from deploy import ROOT
+from deploy.local.install import web
 
 
 def test_the_client_keeps_its_promises_to_a_scripted_server() -> None:

@@ -4,7 +4,7 @@ from playwright.sync_api import WebSocketRoute, expect
 
 from tests.browser.conftest import NewPerson
 from tests.browser.writing import Write
-from tests.cluster.system import System
+from tests.support.system import System
 
 MISSED = 600
 """More than the entries of one conversation that a resume sends."""

@@ -8,16 +8,17 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from chat_service.web_page import BUILT
-from deploy.local import web
+from chat_service.rest.page import BUILT
+from deploy import ROOT
+from deploy.local.install import web
 from tests.browser.conftest import NewPerson
 from tests.browser.person import Person, log_in, post, sign_up
-from tests.cluster.system import System
+from tests.support.system import System
 
 MOST_BYTES = 150_000
-WEB = Path(__file__).resolve().parents[2] / "chat_service" / "web"
+WEB = ROOT / "chat_service" / "web"
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
-SCREENSHOTS = Path(__file__).resolve().parents[2] / ".run" / "screenshots"
+SCREENSHOTS = ROOT / ".run" / "screenshots"
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
     "has_touch": True,

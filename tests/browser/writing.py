@@ -6,8 +6,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from tests.browser.person import Person, log_in
-from tests.cluster.client import ChatClient
-from tests.cluster.system import System
+from tests.support.client import ChatClient
+from tests.support.system import System
 
 Write = Callable[[Person, Person, int], None]
 

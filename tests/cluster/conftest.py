@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.mongodb import MongoServer
-from deploy.local.rabbitmq import RabbitServer
-from tests.cluster.system import System
+from deploy.local.backing.mongodb import MongoServer
+from deploy.local.backing.rabbitmq import RabbitServer
+from tests.support.system import System
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ import aiohttp
 import pymongo
 import pytest
 
-from tests.cluster.client import ChatClient, Event
-from tests.cluster.system import Person, System
+from tests.support.client import ChatClient, Event
+from tests.support.system import Person, System
 
 
 async def amend(

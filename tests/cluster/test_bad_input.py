@@ -6,9 +6,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.cluster.client import ChatClient
-from tests.cluster.system import Person, System
-from tests.cluster.tokens import ATTACKS, forge
+from tests.support.client import ChatClient
+from tests.support.system import Person, System
+from tests.support.tokens import ATTACKS, forge
 
 ID = "6f2c1a52-0f5e-4c39-9d5c-0d8f6c1b7a10"
 

@@ -10,12 +10,12 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from deploy.local.mongodb import MongoServer
-from tests.cluster.client import ChatClient
+from deploy.local.backing.mongodb import MongoServer
 from tests.cluster.conftest import Launch
-from tests.cluster.system import PASSWORD, Person, Service, System
-from tests.cluster.vitals import vitals
-from tests.conditions import eventually
+from tests.support.client import ChatClient
+from tests.support.conditions import eventually
+from tests.support.system import PASSWORD, Person, Service, System
+from tests.support.vitals import vitals
 
 IN_FLIGHT = 16
 SETTINGS = {

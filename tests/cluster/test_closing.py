@@ -3,11 +3,11 @@
 import asyncio
 from pathlib import Path
 
-from tests.cluster.system import Person, Service, System
-from tests.cluster.vitals import scrape, vitals
-from tests.conditions import eventually, until
-from tests.fuzz.peer import Peer
-from tests.fuzz.wire import Opcode, frame
+from tests.fault.fuzz.peer import Peer
+from tests.fault.fuzz.wire import Opcode, frame
+from tests.support.conditions import eventually, until
+from tests.support.system import Person, Service, System
+from tests.support.vitals import scrape, vitals
 
 AT_ONCE = 5000
 PONG = b'HH{"type":"pong","id":"%s"}'

@@ -3,7 +3,7 @@
 import asyncio
 from uuid import uuid4
 
-from tests.cluster.system import System
+from tests.support.system import System
 
 
 async def test_people_on_different_instances_exchange_messages_in_order(system: System) -> None:

@@ -8,8 +8,8 @@ import pymongo
 import pytest
 
 from tests.cluster.conftest import Launch
-from tests.cluster.system import Person, System
-from tests.conditions import until
+from tests.support.conditions import until
+from tests.support.system import Person, System
 
 
 async def conversations(

@@ -6,12 +6,12 @@ import time
 import aio_pika
 from pymongo import MongoClient
 
-from chat_service.auth_feed import DEPARTURES
+from chat_service.accounts.feed import DEPARTURES
 from shared.auth_events import EXCHANGE
-from tests.cluster.accounts import accepts, ask, assert_closed_as_revoked
 from tests.cluster.conftest import Launch
-from tests.cluster.system import PASSWORD, Person, System
-from tests.conditions import eventually
+from tests.support.accounts import accepts, ask, assert_closed_as_revoked
+from tests.support.conditions import eventually
+from tests.support.system import PASSWORD, Person, System
 
 
 async def delete(system: System, person: Person, replica: int = 0) -> None:

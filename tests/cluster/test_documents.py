@@ -17,13 +17,13 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from yarl import URL
 
-from deploy.local.ports import free_port
-from tests.cluster.client import ChatClient, Event
+from deploy.local.process.ports import free_port
 from tests.cluster.conftest import Launch
-from tests.cluster.documents import Interface, Json, Language
-from tests.cluster.relay import Relay
-from tests.cluster.system import PASSWORD, Person, Service, System
-from tests.conditions import eventually, until
+from tests.support.client import ChatClient, Event
+from tests.support.conditions import eventually, until
+from tests.support.documents import Interface, Json, Language
+from tests.support.relay import Relay
+from tests.support.system import PASSWORD, Person, Service, System
 
 
 async def served(service: Service, path: str) -> Json:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.replica_set import HOST, Member, ReplicaSet
-from tests.cluster.device import Device, assert_exact, shows_all, talking
-from tests.cluster.system import System
-from tests.conditions import eventually
+from tests.fault.chaos.replica_set import HOST, Member, ReplicaSet
+from tests.support.conditions import eventually
+from tests.support.device import Device, assert_exact, shows_all, talking
+from tests.support.system import System
 
 STEP_DOWN_SECONDS = 20
 

@@ -3,14 +3,14 @@ order, and catch-up is exact."""
 
 import asyncio
 
-from tests.cluster.device import (
+from tests.support.device import (
     Device,
     assert_exact,
     assert_in_order_of_sending,
     shows_all,
     talking,
 )
-from tests.cluster.system import System
+from tests.support.system import System
 
 BURST = 2_000
 

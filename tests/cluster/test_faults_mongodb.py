@@ -6,11 +6,11 @@ import asyncio
 import aiohttp
 import pytest
 
-from deploy.local.mongodb import MongoServer
+from deploy.local.backing.mongodb import MongoServer
 from tests.cluster.conftest import Launch
-from tests.cluster.device import Device, assert_exact, shows_all, talking
-from tests.cluster.system import Service
-from tests.conditions import eventually
+from tests.support.conditions import eventually
+from tests.support.device import Device, assert_exact, shows_all, talking
+from tests.support.system import Service
 
 
 @pytest.fixture

@@ -6,18 +6,18 @@ import asyncio
 import aio_pika
 import pytest
 
-from deploy.local.rabbitmq import RabbitServer
+from deploy.local.backing.rabbitmq import RabbitServer
 from tests.cluster.conftest import Launch
-from tests.cluster.device import (
+from tests.support.conditions import eventually
+from tests.support.device import (
     Device,
     assert_exact,
     assert_in_order_of_sending,
     shows_all,
     talking,
 )
-from tests.cluster.relay import Relay
-from tests.cluster.system import Service, System
-from tests.conditions import eventually
+from tests.support.relay import Relay
+from tests.support.system import Service, System
 
 
 @pytest.fixture

@@ -4,16 +4,16 @@ not can be sent again, and everybody catches up exactly."""
 import asyncio
 
 from tests.cluster.conftest import Launch
-from tests.cluster.device import (
+from tests.support.conditions import eventually
+from tests.support.device import (
     Device,
     assert_exact,
     assert_in_order_of_sending,
     shows_all,
     talking,
 )
-from tests.cluster.relay import Relay
-from tests.cluster.system import System
-from tests.conditions import eventually
+from tests.support.relay import Relay
+from tests.support.system import System
 
 
 async def test_instances_that_are_told_to_stop_during_traffic_say_goodbye_and_lose_nothing(

@@ -3,10 +3,10 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-from tests.cluster.client import ChatClient
-from tests.cluster.device import Device, assert_exact, shows_all, talking
-from tests.cluster.system import System
-from tests.conditions import eventually
+from tests.support.client import ChatClient
+from tests.support.conditions import eventually
+from tests.support.device import Device, assert_exact, shows_all, talking
+from tests.support.system import System
 
 LONG = "x" * 3900
 """The kernel buffers some megabytes for a socket that does not read: fill them quickly."""

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.mongodb import MongoServer
-from deploy.local.rabbitmq import RabbitServer
-from tests.cluster.device import Device, assert_exact, shows_all
-from tests.cluster.system import Service, System
-from tests.conditions import eventually
+from deploy.local.backing.mongodb import MongoServer
+from deploy.local.backing.rabbitmq import RabbitServer
+from tests.support.conditions import eventually
+from tests.support.device import Device, assert_exact, shows_all
+from tests.support.system import Service, System
 
 
 @pytest.fixture

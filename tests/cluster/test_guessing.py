@@ -6,7 +6,7 @@ from collections import Counter
 import aiohttp
 
 from tests.cluster.conftest import Launch
-from tests.cluster.system import PASSWORD, System
+from tests.support.system import PASSWORD, System
 
 GUESSES = 1000
 AT_ONCE = 50

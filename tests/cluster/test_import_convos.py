@@ -8,16 +8,16 @@ import aiohttp
 import bcrypt
 from pymongo import MongoClient
 
-from tests.cluster.accounts import ask
 from tests.cluster.conftest import Launch
-from tests.cluster.system import Person, System
-from tests.conditions import eventually
-from tests.integration.import_convos.reference_system import (
+from tests.integration.deploy.import_convos.reference_system import (
     NOON,
     SECOND,
     ReferenceSystem,
     message,
 )
+from tests.support.accounts import ask
+from tests.support.conditions import eventually
+from tests.support.system import Person, System
 
 PASSWORD = "a password of the old system"
 

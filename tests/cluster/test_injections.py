@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from chat_service.conversation import between
-from tests.cluster.accounts import ask
-from tests.cluster.system import PASSWORD, Person, System
+from chat_service.log.conversation import between
+from tests.support.accounts import ask
+from tests.support.system import PASSWORD, Person, System
 
 INJECTIONS: tuple[object, ...] = (
     {"$gt": ""},

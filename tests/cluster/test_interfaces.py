@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.cluster.system import Person, Service, System
+from tests.support.system import Person, Service, System
 
 EXAMPLES = 40
 """Of each operation, valid and invalid ones: half a minute for both services."""

@@ -15,10 +15,11 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.local.owned_process import OwnedProcess
-from deploy.local.ports import free_port
-from tests.cluster.system import PASSWORD, ROOT, System
-from tests.conditions import eventually
+from deploy import ROOT
+from deploy.local.process.owned import OwnedProcess
+from deploy.local.process.ports import free_port
+from tests.support.conditions import eventually
+from tests.support.system import PASSWORD, System
 
 MONITORING = ROOT / "deploy" / "k8s" / "components" / "monitoring"
 LABELS = {"outcome", "what", "work", "committed", "method", "route", "status", "le"}

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 import pytest
 
-from chat_service.presence import LOOKS, WRITE_SECONDS
+from chat_service.presence.keeper import LOOKS, WRITE_SECONDS
 from chat_service.settings import ChatSettings
-from deploy.local.mongodb import MongoServer
-from deploy.local.rabbitmq import RabbitServer
+from deploy.local.backing.mongodb import MongoServer
+from deploy.local.backing.rabbitmq import RabbitServer
 from shared.settings import load
-from tests.cluster.client import ChatClient, Event
-from tests.cluster.system import Person, System
+from tests.support.client import ChatClient, Event
+from tests.support.system import Person, System
 
 GRACE_SECONDS = 2
 LEASE_SECONDS = 3

@@ -5,8 +5,9 @@ import time
 
 from pymongo import MongoClient
 
-from deploy.local.rabbitmq import RabbitServer
-from tests.cluster.accounts import (
+from deploy.local.backing.rabbitmq import RabbitServer
+from tests.cluster.conftest import Launch
+from tests.support.accounts import (
     accepts,
     ask,
     assert_closed_as_revoked,
@@ -14,9 +15,8 @@ from tests.cluster.accounts import (
     refreshed,
     sid_of,
 )
-from tests.cluster.conftest import Launch
-from tests.cluster.system import Person, System
-from tests.conditions import eventually
+from tests.support.conditions import eventually
+from tests.support.system import Person, System
 
 
 async def assert_refused_everywhere(system: System, person: Person) -> None:

@@ -5,12 +5,12 @@ import stat
 
 import jwt
 
-from auth_service.keys import FIRST_KEY
-from auth_service.rotate_keys import rotate
-from tests.cluster.accounts import accepts, ask, logged_in, refreshed
+from auth_service.tokens.keys import FIRST_KEY
+from auth_service.tokens.rotate_keys import rotate
 from tests.cluster.conftest import Launch
-from tests.cluster.system import Person, System
-from tests.conditions import eventually, until
+from tests.support.accounts import accepts, ask, logged_in, refreshed
+from tests.support.conditions import eventually, until
+from tests.support.system import Person, System
 
 
 def kid_of(person: Person) -> str:

@@ -12,7 +12,8 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from tests.cluster.device import (
+from tests.support.conditions import eventually, until
+from tests.support.device import (
     Device,
     Event,
     assert_exact,
@@ -20,9 +21,8 @@ from tests.cluster.device import (
     shows_all,
     talking,
 )
-from tests.cluster.proxy import HAPROXY, Proxy
-from tests.cluster.system import PASSWORD, Person, Service, System
-from tests.conditions import eventually, until
+from tests.support.proxy import HAPROXY, Proxy
+from tests.support.system import PASSWORD, Person, Service, System
 
 pytestmark = pytest.mark.skipif(HAPROXY is None, reason="haproxy is not installed")
 

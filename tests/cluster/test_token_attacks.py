@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.cluster.accounts import ask
-from tests.cluster.system import Person, System
-from tests.cluster.tokens import ATTACKS, forge
+from tests.support.accounts import ask
+from tests.support.system import Person, System
+from tests.support.tokens import ATTACKS, forge
 
 
 async def assert_nobody_believes(system: System, token: str) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deploy.manifests import K8S, ROOT
+from deploy import ROOT
+from tests.deploy.manifests import K8S
 
 RULES: dict[str, Any] = yaml.safe_load(
     (K8S / "components" / "monitoring" / "prometheusrule.yaml").read_text()

@@ -8,8 +8,8 @@ import yaml
 
 from auth_service.settings import AuthSettings
 from chat_service.settings import ChatSettings
+from deploy import ROOT
 from shared.settings import Settings, load, table
-from tests.deploy.manifests import ROOT
 from tests.deploy.test_images import stages
 
 COMPOSE = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())

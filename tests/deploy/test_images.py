@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from tests.deploy.manifests import ROOT
+from deploy import ROOT
 
 HEALTHCHECK = ROOT / "deploy" / "docker" / "healthcheck.py"
 TARGETS = {"auth": "auth_service", "chat": "chat_service"}

@@ -11,9 +11,9 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from auth_service.keys import load_keys
-from deploy import k8s_secrets
-from tests.deploy.manifests import OVERLAYS, ROOT
+from auth_service.tokens.keys import load_keys
+from deploy import ROOT, k8s_secrets
+from tests.deploy.manifests import OVERLAYS
 
 
 def make(folder: Path, overlay: str) -> subprocess.CompletedProcess[str]:

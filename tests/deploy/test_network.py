@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import pytest
 
 from auth_service.app import create_app as create_auth
-from auth_service.keys import load_keys
 from auth_service.settings import AuthSettings
+from auth_service.tokens.keys import load_keys
 from chat_service.app import create_app as create_chat
 from chat_service.settings import ChatSettings
+from deploy import ROOT
 from tests.deploy.kustomization import Manifest, build
-from tests.deploy.manifests import K8S, OVERLAYS, ROOT, named, of_kind
+from tests.deploy.manifests import K8S, OVERLAYS, named, of_kind
 
 LOCAL, PRODUCTION = (K8S / "overlays" / name for name in ("local", "production"))
 OPERATIONAL = {"/healthz", "/readyz", "/metrics"}

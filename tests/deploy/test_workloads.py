@@ -8,9 +8,9 @@ import pytest
 from auth_service.settings import AuthSettings
 from chat_service.settings import ChatSettings
 from deploy import k8s_secrets
-from shared.application import assemble
-from shared.health import Health
-from shared.metrics import HttpMetrics
+from shared.http.application import assemble
+from shared.http.health import Health
+from shared.observability.metrics import HttpMetrics
 from shared.settings import Settings, load, table
 from tests.deploy.kustomization import build
 from tests.deploy.manifests import (

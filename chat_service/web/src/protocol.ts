@@ -1,5 +1,5 @@
 // Every frame and body, as the chat service defines them.
-// Written by `python -m chat_service.web_types`: change the service, not this file.
+// Written by `python -m chat_service.rest.typescript`: change the service, not this file.
 
 /** Authenticate, as the first frame; later replace the token by one of the same session. */
 export interface Auth {
@@ -142,7 +142,7 @@ export interface Deleted {
  * `employee` has received, and read, everything up to here. It never goes back: keep the
  * highest. A message marks its sender's own position without such an event.
  */
-export interface Marker {
+export interface MarkerEvent {
   type: "marker";
   conversation: string;
   employee: string;
@@ -227,7 +227,7 @@ export interface Error {
  * Messages ascending by `seq`; `has_more` tells of more in the direction that was asked for. A
  * device that has this page, and all before it, has everything up to `head`.
  */
-export interface History {
+export interface HistoryView {
   conversation: string;
   participants: [string, string];
   messages: Array<MessageView>;
@@ -336,7 +336,7 @@ export type ServerEvent =
   | Message
   | Edited
   | Deleted
-  | Marker
+  | MarkerEvent
   | TypingEvent
   | PresenceEvent
   | Resumed

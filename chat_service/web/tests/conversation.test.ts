@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { type Conversation, newConversation, readUpTo, withEntry, withMarker, withPage } from "../src/chat/conversation";
 import { rowsOf } from "../src/chat/rows";
-import type { History, LogEvent, MessageView } from "../src/protocol";
+import type { HistoryView, LogEvent, MessageView } from "../src/protocol";
 import { message } from "./scripted_server";
 
 const ANN = "ann@example.org";
@@ -12,7 +12,7 @@ function view(seq: number, sender = BOB): MessageView {
   return { seq, id: `m${seq}`, sender, timestamp: `2026-01-01T00:${String(seq % 60).padStart(2, "0")}:00Z`, text: `text ${seq}` };
 }
 
-function page(seqs: number[], head: number, has_more = false): History {
+function page(seqs: number[], head: number, has_more = false): HistoryView {
   return {
     conversation: "c1",
     participants: [ANN, BOB],

@@ -3,14 +3,14 @@ import { expect, it } from "vitest";
 import type { ChatApi } from "../src/chat/chat_api";
 import { type Conversation, newConversation } from "../src/chat/conversation";
 import { Histories } from "../src/chat/histories";
-import type { History } from "../src/protocol";
+import type { HistoryView } from "../src/protocol";
 import { message } from "./scripted_server";
 
 const BOB = "bob@example.org";
 
 it("loads one page at a time, and misses no entry that comes while a second one is under way", async () => {
-  const answers: Array<(page: History) => void> = [];
-  const api = { history: () => new Promise<History>((answer) => answers.push(answer)) };
+  const answers: Array<(page: HistoryView) => void> = [];
+  const api = { history: () => new Promise<HistoryView>((answer) => answers.push(answer)) };
   let conversation: Conversation = newConversation(BOB);
   const histories = new Histories(api as unknown as ChatApi, "ann@example.org", {
     get: () => conversation,
@@ -27,7 +27,7 @@ it("loads one page at a time, and misses no entry that comes while a second one 
   expect(conversation.messages.map(({ seq }) => seq)).toEqual([1, 2]);
 });
 
-function page(): History {
+function page(): HistoryView {
   const { type: _, conversation, participants, ...first } = message(1);
   return { conversation, participants, messages: [first], markers: [], has_more: false, head: 1 };
 }

@@ -6,8 +6,8 @@ import shutil
 import signal
 import time
 
-from deploy.local.ports import free_port
-from tests.bench.processes import ROOT
+from deploy import ROOT
+from deploy.local.process.ports import free_port
 from tests.bench.report import Goal, Line
 from tests.bench.stage import Stage
 

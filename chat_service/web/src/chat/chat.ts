@@ -170,7 +170,7 @@ export class Chat implements ChatListener {
     if (seq === 1) this.#presences.ask([to]);
   }
 
-  signal(event: wire.Marker | wire.TypingEvent | wire.PresenceEvent): void {
+  signal(event: wire.MarkerEvent | wire.TypingEvent | wire.PresenceEvent): void {
     if (event.type === "presence") return this.#presences.told(event);
     const other = this.#ids.get(event.conversation);
     if (!other) return;

@@ -15,7 +15,7 @@ export class ChatApi {
   }
 
   /** The newest messages, or those before a position. */
-  history(other: string, limit: number, before?: number): Promise<wire.History> {
+  history(other: string, limit: number, before?: number): Promise<wire.HistoryView> {
     const body: wire.HistoryRequest = { participants: [this.me, other], limit };
     if (before !== undefined) body.before = before;
     return this.session.call("/messages", { method: "POST", body });

@@ -71,7 +71,7 @@ export function listed(
 /** A page of history, the newest or one that ends where `messages` begins. */
 export function withPage(
   conversation: Conversation,
-  page: wire.History,
+  page: wire.HistoryView,
   me: string,
   newest: boolean,
 ): Conversation {
@@ -139,7 +139,7 @@ export function withMessage(
   };
 }
 
-export function withMarker(conversation: Conversation, marker: wire.Marker, me: string): Conversation {
+export function withMarker(conversation: Conversation, marker: wire.MarkerEvent, me: string): Conversation {
   if (marker.employee !== me) {
     return { ...conversation, theirs: highest(conversation.theirs, marker) };
   }

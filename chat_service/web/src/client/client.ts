@@ -19,7 +19,7 @@ export interface ChatListener {
   entry(entry: wire.LogEvent): void;
   /** One's own op was stored; there is no `entry` for it. */
   stored(item: OutboxItem, at: { conversation: string; seq: number; timestamp: string }): void;
-  signal(event: wire.Marker | wire.TypingEvent | wire.PresenceEvent): void;
+  signal(event: wire.MarkerEvent | wire.TypingEvent | wire.PresenceEvent): void;
   /** Too much was missed of these: load them, then call `adopt` for each. */
   stale(conversations: string[]): void;
   /** Everything that was missed is here, or `stale`. */

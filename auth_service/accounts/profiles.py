@@ -1,0 +1,33 @@
+"""What an employee is called, and where they work: how it is taken, and how it is shown."""
+
+from auth_service.employees import Employee
+from auth_service.schemas import EmployeeView
+from shared.decoding import reject_nul
+from shared.errors import FieldProblem, InvalidInput
+
+
+def view(employee: Employee) -> EmployeeView:
+    return EmployeeView(
+        id=employee.id,
+        name=employee.name,
+        email=employee.email,
+        department=employee.department,
+        role=employee.role,
+        created_at=employee.created_at,
+    )
+
+
+def text(given: str | None, path: str) -> str | None:
+    """`given` without blanks around it; None for nothing. Raises `InvalidInput` for a NUL."""
+    if given is None:
+        return None
+    reject_nul(given, path)
+    return given.strip() or None
+
+
+def required_text(given: str, path: str) -> str:
+    """`text`; raises `InvalidInput` where nothing is left."""
+    kept = text(given, path)
+    if kept is None:
+        raise InvalidInput("This is blank.", problems=(FieldProblem(path, "is blank"),))
+    return kept

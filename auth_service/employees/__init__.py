@@ -1,0 +1,10 @@
+"""Employees: who exists, under which address. Owns the collection `employees`.
+
+It must never know passwords in the clear, sessions or HTTP. `Employees` stores, `Directory`
+searches.
+"""
+
+from auth_service.employees.directory import Directory, search_terms
+from auth_service.employees.store import Employee, Employees, email_taken
+
+__all__ = ["Directory", "Employee", "Employees", "email_taken", "search_terms"]

@@ -1,0 +1,9 @@
+"""Access tokens and the keys that sign them. It must never know a session's or an employee's store.
+
+`KeyRing` holds the keys, `TokenIssuer` issues tokens.
+"""
+
+from auth_service.tokens.issuer import TokenIssuer
+from auth_service.tokens.keys import KeyFolderError, KeyRing, KeyWatch, load_keys
+
+__all__ = ["KeyFolderError", "KeyRing", "KeyWatch", "TokenIssuer", "load_keys"]

@@ -1,0 +1,35 @@
+"""Whether an employee exists: asked of the auth service, with the caller's token."""
+
+from urllib.parse import quote
+
+import aiohttp
+
+from shared.errors import Unauthorized, Unavailable, UnknownEmployee
+
+
+class EmployeeLookup:
+    """The auth service's directory, over HTTP."""
+
+    def __init__(self, http: aiohttp.ClientSession, auth_url: str) -> None:
+        self._http = http
+        self._employees = f"{auth_url}/employees"
+
+    async def must_exist(self, email: str, token: str) -> None:
+        """Raises `UnknownEmployee`, `Unauthorized` where the token is refused, or `Unavailable`."""
+        try:
+            async with self._http.get(
+                f"{self._employees}/{quote(email, safe='')}",
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=aiohttp.ClientTimeout(total=5),
+            ) as response:
+                status = response.status
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unavailable(
+                "The auth service cannot be asked whether this employee exists.", retry_after=1.0
+            ) from error
+        if status in (404, 422):
+            raise UnknownEmployee(f"Nobody here has the address {email}.")
+        if status == 401:
+            raise Unauthorized("The auth service does not accept the access token.")
+        if status != 200:
+            raise Unavailable("The auth service is in trouble; try again.", retry_after=1.0)

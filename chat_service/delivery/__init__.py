@@ -1,0 +1,13 @@
+"""Delivery: from a commit to every socket that is owed it.
+
+It must never know a request. `Delivery` connects the log, the sockets and the fan-out; the
+sequencer puts events in order; `Hub` knows who is connected; a `Connection` is one socket's
+outgoing side.
+"""
+
+from chat_service.delivery.connection import Bounds, Connection, Flusher
+from chat_service.delivery.delivery import Delivery, as_log_event
+from chat_service.delivery.frames import text_frame
+from chat_service.delivery.hub import Hub
+
+__all__ = ["Bounds", "Connection", "Delivery", "Flusher", "Hub", "as_log_event", "text_frame"]

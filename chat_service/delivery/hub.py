@@ -1,0 +1,100 @@
+"""Employee to live connections, on this instance. It must never know storage or the broker."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from chat_service.fanout import Event, Signal
+from shared.errors import TooManyConnections
+
+if TYPE_CHECKING:
+    from chat_service.delivery.connection import Connection
+
+
+class Hub:
+    """Who is connected here."""
+
+    def __init__(
+        self,
+        max_connections: int,
+        max_employee_connections: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.clock = clock
+        self._max = max_connections
+        self._max_employee = max_employee_connections
+        self._connections: dict[str, list[Connection]] = {}
+        self._since: dict[str, float] = {}
+        self._came: Callable[[str], None] = lambda employee: None
+        self._left: Callable[[str], None] = lambda employee: None
+        self.count = 0
+
+    def watch(self, came: Callable[[str], None], left: Callable[[str], None]) -> None:
+        """From now on call `came` at an employee's first connection, `left` after the last."""
+        self._came = came
+        self._left = left
+
+    def attach(self, connection: "Connection") -> None:
+        """Raises `TooManyConnections`, of this instance or of this employee."""
+        employee = connection.employee
+        present = self._connections.get(employee, [])
+        if self.count >= self._max:
+            raise TooManyConnections("This instance is full; try again.", retry_after=1.0)
+        if len(present) >= self._max_employee:
+            raise TooManyConnections(f"You have {len(present)} connections already.")
+        if not present:
+            self._connections[employee] = present
+            self._since[employee] = self.clock()
+            self._came(employee)
+        present.append(connection)
+        self.count += 1
+
+    def detach(self, connection: "Connection") -> None:
+        employee = connection.employee
+        present = self._connections.get(employee)
+        if present is None or connection not in present:
+            return
+        present.remove(connection)
+        self.count -= 1
+        if not present:
+            del self._connections[employee]
+            del self._since[employee]
+            self._left(employee)
+
+    def since(self, first: str, second: str) -> float | None:
+        """When (seconds since the epoch) the one who has been connected for longer came."""
+        one = self._since.get(first)
+        other = self._since.get(second)
+        if one is None or (other is not None and other < one):
+            return other
+        return one
+
+    def deliver(self, event: Event, origin: object) -> None:
+        """Give `event` to every connection of its participants, except `origin`."""
+        connections = self._connections
+        for connection in connections.get(event.first, ()):
+            if connection is not origin:
+                connection.deliver(event)
+        for connection in connections.get(event.second, ()):
+            if connection is not origin:
+                connection.deliver(event)
+
+    def signal(self, signal: Signal) -> None:
+        """Give `signal` to every connection of its employees that is not busy."""
+        for employee in signal.to:
+            for connection in self._connections.get(employee, ()):
+                connection.signal(signal.frame)
+
+    def of(self, *employees: str) -> "list[Connection]":
+        """The connections of these employees."""
+        return [
+            connection
+            for employee in employees
+            for connection in self._connections.get(employee, ())
+        ]
+
+    def employees(self) -> Iterator[str]:
+        return iter(self._connections)
+
+    def __iter__(self) -> "Iterator[Connection]":
+        return iter([one for present in self._connections.values() for one in present])

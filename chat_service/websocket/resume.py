@@ -1,0 +1,115 @@
+"""Catch-up: everything after a device's cursors, bounded, while live events wait their turn."""
+
+from collections.abc import Mapping
+from contextlib import aclosing
+
+from msgspec import Struct
+
+from chat_service.delivery import as_log_event
+from chat_service.inbox import Conversations
+from chat_service.log import Conversation, EntryStore
+from chat_service.protocol import ResumedConversation, encode
+from shared.errors import FieldProblem, InvalidInput, NotParticipant
+
+READ_AT_ONCE = 256
+"""Entries; with the longest texts they have 4 MiB."""
+
+
+class ResumeLimits(Struct, frozen=True):
+    """`conversations` that a resume may name and will name; `entries` it sends, of one
+    conversation and in all; `bytes` that these have, unless the first alone has more."""
+
+    conversations: int
+    entries: int
+    total: int
+    bytes: int
+
+
+class CatchUp(Struct, frozen=True):
+    """What a device missed, in order, as frames' payloads, and where each conversation stands
+    after it. They may wait for a slow peer: nothing but their bytes is kept until then.
+
+    `covered` are the positions up to which live events must not come again.
+    """
+
+    events: list[bytes]
+    conversations: dict[str, ResumedConversation]
+    covered: dict[str, int]
+
+
+class Resumption:
+    """Reads what devices missed."""
+
+    def __init__(
+        self,
+        conversations: Conversations,
+        store: EntryStore,
+        limits: ResumeLimits,
+    ) -> None:
+        self._conversations = conversations
+        self._store = store
+        self._limits = limits
+
+    async def catch_up(self, employee: str, cursors: Mapping[str, int]) -> CatchUp:
+        """Everything after `cursors`, as far as the limits go.
+
+        Conversations that the device does not name, but has, are named with their heads. Call it
+        only while the device's live events wait. Raises `InvalidInput`, `NotParticipant` or
+        `Unavailable`.
+        """
+        if len(cursors) > self._limits.conversations:
+            raise InvalidInput(
+                f"A resume names at most {self._limits.conversations} conversations.",
+                problems=(FieldProblem("$.cursors", f"has {len(cursors)}"),),
+            )
+        named = await self._conversations.of(employee, cursors)
+        for conversation in cursors:
+            if conversation not in named:
+                raise NotParticipant(f"You do not take part in a conversation {conversation!r}.")
+        newest = await self._conversations.newest_of(employee, self._limits.conversations)
+        heads = await self._store.heads({**newest, **named})
+        events, sent = await self._missed(cursors, named, {id: heads[id].seq for id in named})
+        conversations = {
+            id: ResumedConversation(
+                head=head.seq,
+                complete=id in cursors and sent[id] >= head.seq,
+            )
+            for id, head in heads.items()
+            if head.seq
+        }
+        covered = {id: heads[id].seq for id in named}
+        return CatchUp(events, conversations, covered)
+
+    async def _missed(
+        self,
+        cursors: Mapping[str, int],
+        named: Mapping[str, Conversation],
+        heads: Mapping[str, int],
+    ) -> tuple[list[bytes], dict[str, int]]:
+        """Events after the cursors, and up to where they go; of a conversation with too many, the
+        oldest that fit."""
+        wanted: dict[str, int] = {}
+        stop: dict[str, int] = {}
+        total = 0
+        for id, cursor in cursors.items():
+            count = min(heads[id] - cursor, self._limits.entries, self._limits.total - total)
+            if count > 0:
+                wanted[id] = cursor
+                stop[id] = cursor + count + 1
+                total += count
+        events: list[bytes] = []
+        sent = dict(cursors)
+        if not wanted:
+            return events, sent
+        left = self._limits.bytes
+        found = self._store.after(wanted, before=stop, limit=total, at_once=READ_AT_ONCE)
+        async with aclosing(found):
+            async for entries in found:
+                for entry in entries:
+                    event = encode(as_log_event(entry, named[entry.conversation].participants))
+                    left -= len(event)
+                    if left < 0 and events:
+                        return events, sent
+                    events.append(event)
+                    sent[entry.conversation] = entry.seq
+        return events, sent

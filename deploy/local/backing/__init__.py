@@ -1,0 +1,1 @@
+"""MongoDB and RabbitMQ for one machine: what runs already, a server of our own, or a container."""

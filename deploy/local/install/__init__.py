@@ -1,0 +1,1 @@
+"""What one machine needs beside Python packages: Debian packages, and the built page."""

@@ -1,0 +1,4 @@
+"""HTTP for both services: endpoints as values, errors as problems, documentation, bounds.
+
+It must never know what a service is for.
+"""

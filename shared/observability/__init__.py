@@ -1,0 +1,1 @@
+"""Logs and metrics. It must never know HTTP or storage."""

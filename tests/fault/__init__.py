@@ -1,0 +1,1 @@
+"""Faults on purpose: chaos (everything breaks), fuzz (hostile input), soak (time)."""

@@ -1,0 +1,1 @@
+"""What tests share: systems of real processes, devices, clients, proxies and conditions."""
