@@ -49,10 +49,11 @@ test-browser: $(DEV) ## Run the tests of the browser client, in Chromium
 	@$(BIN)/python -m deploy.local.install.packages
 	$(BIN)/python -m pytest tests/browser $(ARGS)
 
-check: $(DEV) ## Run everything that a change has to pass: lint, format, types, tests
+check: $(DEV) ## Run everything that a change has to pass: lint, format, types, architecture, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test
 
 bench: $(DEV) ## Measure everything, in about 5 minutes, into bench.json; or a part: make bench-cpu (throughput open-loop history instances connections put post resume login start)

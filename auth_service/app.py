@@ -151,7 +151,7 @@ def create_app(settings: AuthSettings, *, keys: KeyRing | None = None) -> web.Ap
     app[VERIFIER] = SessionVerifier(keys, settings.jwt_issuer, settings.jwt_audience, open_sessions)
     if settings.rate_limits:
         rates = RateLimiter(settings.request_rate, settings.request_burst)
-        app[ADMISSION] = lambda caller: rates.take(caller.sub)
+        app[ADMISSION] = lambda caller: rates.admit(caller.sub)
     app.cleanup_ctx.append(lifetime)
     return app
 

@@ -168,20 +168,20 @@ async def _start(
     app[PRESENCE] = presence
     if rates is not None:
         limiter = rates
-        app[ADMISSION] = lambda caller: limiter.take(caller.email)
+        app[ADMISSION] = lambda caller: limiter.admit(caller.email)
     auth_feed = AuthFeed(
         http,
         settings.auth_url,
         None if settings.amqp_url.startswith("memory:") else settings.amqp_url,
         settings.instance_id,
         settings.mongo_database,
-        Revocations(revoked, hub).take,
+        Revocations(revoked, hub).revoke,
         Departures(
             mongo.ready_database,
             PresenceStore(mongo.ready_database),
             delivery.tell,
             erase=settings.deleted_employees == "erase",
-        ).take,
+        ).handle,
     )
     health["revoked sessions"] = auth_feed.check
     expose(app[METRICS].registry, services, auth_feed)

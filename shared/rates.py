@@ -16,7 +16,7 @@ class RateLimiter:
         self._burst = float(burst)
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def take(self, employee: str) -> None:
+    def admit(self, employee: str) -> None:
         """Raises `RateLimited`, saying when there is room again."""
         now = time.monotonic()
         left, at = self._buckets.get(employee) or (self._burst, now)

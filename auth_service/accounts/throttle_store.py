@@ -54,16 +54,16 @@ class Throttles:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
 
-    async def take(self, limit: Limit, key: str) -> Taken:
+    async def charge(self, limit: Limit, key: str) -> Taken:
         """Count an attempt, unless there is a delay."""
         try:
-            document = await self._take(limit, key)
+            document = await self._charge(limit, key)
         except DuplicateKeyError:  # two attempts were the first
-            document = await self._take(limit, key)
+            document = await self._charge(limit, key)
         wait = 0.0 if document["allowed"] else max(0.001, float(document["wait"]) / 1000)
         return Taken(limit, key, wait, document["until"])
 
-    async def take_back(self, charged: list[Taken]) -> None:
+    async def refund(self, charged: list[Taken]) -> None:
         """These attempts were none."""
         if charged:
             with reachable():
@@ -94,7 +94,7 @@ class Throttles:
         with reachable():
             await self._collection.bulk_write(writes + _undone(forgive), ordered=False)
 
-    async def _take(self, limit: Limit, key: str) -> Document:
+    async def _charge(self, limit: Limit, key: str) -> Document:
         with reachable():
             document: Document = await self._collection.find_one_and_update(
                 {"_id": _id(limit.name, key)},

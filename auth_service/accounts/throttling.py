@@ -67,7 +67,7 @@ class Throttle:
         nets = [] if trusted else [(ADDRESS, client), (ACCOUNT, _digest(email))]
         try:
             for limit, key in (*nets, (self._pair, attempt.pair)):
-                taken = await self._store.take(limit, key)
+                taken = await self._store.charge(limit, key)
                 self._require("password", taken.wait)
                 attempt.charged.append(taken)
         except ServiceError:
@@ -79,7 +79,7 @@ class Throttle:
         """The password was not looked at, so nothing was learnt of it: it does not count."""
         if self._store is not None:
             try:
-                await self._store.take_back(attempt.charged)
+                await self._store.refund(attempt.charged)
             except Unavailable as error:
                 log.warning("an attempt that was none stays counted", reason=error.detail)
 
@@ -92,17 +92,17 @@ class Throttle:
 
     async def sign_up(self, address: str) -> None:
         if self._store is not None:
-            taken = await self._store.take(self._sign_up, one_client(address))
+            taken = await self._store.charge(self._sign_up, one_client(address))
             self._require("sign_up", taken.wait)
 
     async def refresh(self, session: str, address: str) -> None:
         if self._store is not None:
             wait = await self._store.wait(FAILED_REFRESH, one_client(address))
-            self._require("refresh", wait or (await self._store.take(REFRESH, session)).wait)
+            self._require("refresh", wait or (await self._store.charge(REFRESH, session)).wait)
 
     async def refresh_failed(self, address: str) -> None:
         if self._store is not None:
-            await self._store.take(FAILED_REFRESH, one_client(address))
+            await self._store.charge(FAILED_REFRESH, one_client(address))
 
     def _require(self, what: str, wait: float) -> None:
         if wait > 0:

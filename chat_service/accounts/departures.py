@@ -37,11 +37,11 @@ class Departures:
         self._tell = tell
         self._erase = erase
 
-    async def take(self, gone: DeletedEmployee) -> None:
+    async def handle(self, gone: DeletedEmployee) -> None:
         """Returns when all is done, however long the database is away."""
         while True:
             try:
-                await self._take(gone)
+                await self._handle(gone)
             except ServiceError as error:
                 log.warning("a deletion has to wait", reason=error.detail)
                 await asyncio.sleep(RETRY_SECONDS)
@@ -49,7 +49,7 @@ class Departures:
                 log.info("an employee is gone", employee=gone.employee, erased=self._erase)
                 return
 
-    async def _take(self, gone: DeletedEmployee) -> None:
+    async def _handle(self, gone: DeletedEmployee) -> None:
         await self._presence.remove(gone.email)
         partners = await self._partners(gone.email)
         if partners:

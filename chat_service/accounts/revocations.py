@@ -53,7 +53,7 @@ class Revocations:
         self._hub = hub
         self._new: set[str] = set()
 
-    def take(self, sessions: Iterable[RevokedSession]) -> None:
+    def revoke(self, sessions: Iterable[RevokedSession]) -> None:
         """These were revoked; it may be said again. Their tokens are refused from now on, and their
         sockets end within `SWEEP_SECONDS`."""
         new = {session.sid for session in sessions if self._sids.add(session)}

@@ -1,5 +1,6 @@
-"""`python -m chat_service.rest.typescript` writes the frames and bodies as TypeScript, for the page in
-`web/`. They are made of what the service runs on, so that the page cannot speak another protocol.
+"""`python -m chat_service.rest.typescript`: writes the frames and bodies as TypeScript for the page.
+
+They are made of what the service runs on, so that the page cannot speak another protocol.
 """
 
 import sys

@@ -144,18 +144,18 @@ class SocketOps:
             if self._services.draining.is_set() and message.type is WSMsgType.TEXT:
                 continue
             if message.type is WSMsgType.TEXT:
-                await self._take(cast(bytes, message.data))
+                await self._handle(cast(bytes, message.data))
             elif message.type is WSMsgType.BINARY:
                 await ws.close(code=CloseCode.PROTOCOL_VIOLATION, message=b"text frames only")
             else:
                 return
 
-    async def _take(self, data: bytes) -> None:
+    async def _handle(self, data: bytes) -> None:
         op: protocol.ClientOp | None = None
         try:
             rates = self._services.rates
             if rates is not None:
-                rates.take(self._employee)
+                rates.admit(self._employee)
             op = decode(protocol.op_decoder, data)
             match op:
                 case protocol.Send():

@@ -15,7 +15,7 @@ class ConcurrencyLimit:
         self._at_once = at_once
         self._callers: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
-    async def take(self, caller: str) -> None:
+    async def acquire(self, caller: str) -> None:
         """Returns when it is this task's turn, which it has until it ends: aiohttp has a task for
         each request, which ends when the reply is written.
 

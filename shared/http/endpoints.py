@@ -142,7 +142,7 @@ async def _call(
     if decoder is not None:
         arguments["body"] = await _body(request, decoder)
     if turns is not None:
-        await turns.take(arguments["caller"].sub)
+        await turns.acquire(arguments["caller"].sub)
     response = await endpoint.handler(request, **arguments)
     if endpoint.headers and not response.prepared:
         response.headers.update(endpoint.headers)

@@ -1,5 +1,5 @@
-"""The contract of `chat_service/fanout/broker.py`, kept by every broker; and what RabbitMQ alone can do to
-an instance: go away, fall silent, throw messages away."""
+"""Every broker keeps the contract of `chat_service/fanout/broker.py`; and what RabbitMQ alone can do
+to an instance: go away, fall silent, throw messages away."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
