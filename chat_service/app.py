@@ -102,8 +102,15 @@ async def _start(
     conversations = Conversations(mongo.ready_database, directory.must_exist)
     summaries = Summaries(conversations, store, settings.summary_seconds)
 
+    presence_store = PresenceStore(mongo.ready_database)
+    presence = PresenceKeeper(
+        presence_store,
+        settings.instance_id,
+        PresenceTimes(settings.presence_grace_seconds, settings.presence_lease_seconds),
+    )
     clock = DatabaseClock(mongo)
     hub = Hub(settings.max_connections, settings.max_employee_connections, clock)
+    hub.watch(presence.came, presence.left)
     delivery = Delivery(hub, store, summaries, settings.hole_wait_seconds)
     stack.push_async_callback(delivery.sequencer.close)
     # A primary that was deposed may still have answered reads for a moment, without what was
@@ -134,14 +141,6 @@ async def _start(
     )
     marking = Marking(conversations, store, message_log.heads, delivery.marked)
     rates = RateLimiter(settings.op_rate, settings.op_burst) if settings.rate_limits else None
-    presence = PresenceKeeper(
-        PresenceStore(mongo.ready_database),
-        settings.instance_id,
-        hub.employees,
-        delivery.tell,
-        PresenceTimes(settings.presence_grace_seconds, settings.presence_lease_seconds),
-    )
-    hub.watch(presence.came, presence.left)
     services = Services(
         settings=settings,
         bounds=Bounds(settings.max_write_buffer, settings.max_in_flight),
@@ -178,7 +177,7 @@ async def _start(
         Revocations(revoked, hub).revoke,
         Departures(
             mongo.ready_database,
-            PresenceStore(mongo.ready_database),
+            presence_store,
             delivery.tell,
             erase=settings.deleted_employees == "erase",
         ).handle,
@@ -196,7 +195,7 @@ async def _start(
         summaries.run,
         marking.run,
         fanout.run,
-        presence.run,
+        lambda: presence.run(hub.employees, delivery.tell),
         auth_feed.run,
     )
 

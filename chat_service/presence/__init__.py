@@ -1,10 +1,11 @@
 """Presence: who is online, on any instance. Owns the collections `presence` and `instances`.
 
 It must never know a socket or the broker. `PresenceKeeper` is told who comes and goes;
-`PresenceStore` is the truth.
+`PresenceStore` holds the truth.
 """
 
+from chat_service.presence.announcer import Tell
 from chat_service.presence.keeper import PresenceKeeper, PresenceTimes
 from chat_service.presence.store import Presence, PresenceStore
 
-__all__ = ["Presence", "PresenceKeeper", "PresenceStore", "PresenceTimes"]
+__all__ = ["Presence", "PresenceKeeper", "PresenceStore", "PresenceTimes", "Tell"]

@@ -1,14 +1,14 @@
-"""The collections `presence`, who is connected and where, and `instances`, which processes live.
+"""Stores who is connected where (`presence`) and which instances are alive (`instances`).
 
-A boot is one life of an instance, under a random id. It lives as long as its lease, which nobody
-can renew after its end: an instance that finds its lease over goes on as another boot. All times
-are the database's own (`$$NOW`), so the clocks of instances do not matter. Driver types stay in
-this file.
+A boot is one run of an instance, under a random id. It is alive until its lease expires, and an
+expired lease cannot be renewed: an instance whose lease has expired goes on as another boot. All
+times are the database's own (`$$NOW`), so the clocks of instances do not matter. Driver types stay
+in this file.
 
-`presence` has one document for each employee: `boots` where they are connected (online while there
-is one), `seen`, and `cause`. An employee's status changes within one atomic update of that
-document, which leaves its token as the `cause`: so exactly one instance knows that it made the
-change and has to tell of it, and it tells of nothing that somebody else has changed since.
+`presence` has one document per employee: `boots`, where they are connected (they are online while
+there is one), `seen`, and `cause`. A status changes in one atomic update, which leaves the caller's
+token as the `cause`. So exactly one instance learns that it made the change and has to announce it,
+and it announces nothing that another instance has changed since.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,12 +22,14 @@ from chat_service.protocol import Status
 from shared.mongo import Collection, Database, Document, reachable, unavailable
 from shared.times import Time
 
+BATCH = 500
+"""Employees to give to one `arrived` or `departed`, each of which is one command."""
 WRITE_CONCERN = {"w": "majority", "wtimeout": 5000}
 
 
 class Presence(Struct, frozen=True):
-    """`last_seen` is when an online employee came, when an offline one was connected last, null for
-    one who never was. It never decreases: of two reports the later holds."""
+    """`last_seen` is when an online employee came online or when an offline one was last connected;
+    it is null for one who never was. It never decreases: of two reports the later one holds."""
 
     employee: str
     status: Status
@@ -35,7 +37,7 @@ class Presence(Struct, frozen=True):
 
 
 class Change(Struct, frozen=True):
-    """A status that is news, and the partners of the employee's most recent conversations."""
+    """A status to announce, and the partners of the employee's most recent conversations."""
 
     employee: str
     status: Status
@@ -43,16 +45,15 @@ class Change(Struct, frozen=True):
     partners: tuple[str, ...]
 
 
-class Ended(Struct, frozen=True):
-    """A boot that lives no more; `ago` is how many seconds ago it lived surely, None where nothing
-    is known of it."""
+class Boot(Struct, frozen=True):
+    """`ago`: how many seconds ago its lease was last renewed; None if it has no lease."""
 
-    boot: str
+    id: str
     ago: float | None
 
 
 class PresenceStore:
-    """Reads and writes presence. Every method may raise `Unavailable`."""
+    """Reads and writes both collections. Every method may raise `Unavailable`."""
 
     def __init__(self, ready: Callable[[], Database]) -> None:
         """`ready` gives the database, or raises `Unavailable` while its indexes are missing."""
@@ -68,20 +69,21 @@ class PresenceStore:
 
     @staticmethod
     async def prepare(database: Database) -> None:
-        """Indexes; repeatable."""
+        """Create the indexes. May be repeated."""
         await database["presence"].create_index("boots")
 
     async def of(self, employees: Sequence[str]) -> list[Presence]:
         """The presence of each, in their order."""
         with reachable():
             rows = await self._presence.find({"_id": {"$in": list(employees)}}).to_list(None)
-        found = {row["_id"]: _presence(row) for row in rows}
+        found = {row["_id"]: Presence(row["_id"], _status(row), row["seen"]) for row in rows}
         return [
             found.get(employee) or Presence(employee, "offline", None) for employee in employees
         ]
 
     async def arrived(self, boot: str, employees: Iterable[str], token: str) -> None:
-        """These are connected at `boot`."""
+        """Store that these are connected at `boot`. May have stored some of it where it raises, and
+        may be repeated."""
         before = {"$ifNull": ["$boots", []]}
         was_offline = {"$eq": [before, []]}
         change = {
@@ -95,7 +97,9 @@ class PresenceStore:
         )
 
     async def departed(self, boot: str, ago: Mapping[str, float | None], token: str) -> None:
-        """These are not connected at `boot` any more: when it ended is `ago`, in seconds."""
+        """Store that these are not connected at `boot` any more, and how many seconds `ago` they
+        left, None where it is unknown. May have stored some of it where it raises, and may be
+        repeated."""
         now_offline = {"$eq": ["$boots", [boot]]}
         left = {"$setDifference": ["$boots", [boot]]}
         cause = {"$cond": [now_offline, token, "$cause"]}
@@ -118,7 +122,7 @@ class PresenceStore:
         )
 
     async def at(self, boot: str) -> list[str]:
-        """The employees who are connected at `boot`, as far as was written."""
+        """The employees who are connected at `boot`, as far as it was written."""
         with reachable():
             rows = await self._presence.find({"boots": boot}, {"_id": 1}).to_list(None)
         return [row["_id"] for row in rows]
@@ -155,68 +159,69 @@ class PresenceStore:
         ]
 
     async def begin(self, boot: str, instance: str, lease: float) -> None:
-        """Begin the life of `boot`; `lease` in seconds."""
+        """Create `boot` with a lease of `lease` seconds."""
         fields = {"instance": {"$literal": instance}, **_lease(lease)}
         with reachable():
             await self._instances.update_one({"_id": boot}, [{"$set": fields}], upsert=True)
 
     async def renew(self, boot: str, lease: float) -> bool:
-        """False where the lease of `boot` is over already, which nothing can change."""
+        """Let the lease of `boot` expire in `lease` seconds. False if it has expired already."""
         alive = {"_id": boot, "$expr": {"$gt": ["$expires_at", "$$NOW"]}}
         with reachable():
             result = await self._instances.update_one(alive, [{"$set": _lease(lease)}])
         return result.matched_count == 1
 
-    async def former(self, instance: str) -> list[Ended]:
-        """The boots that an instance of this name had, whether or not their lease is over."""
-        return [ended for ended, _ in await self._boots({"instance": instance})]
+    async def former(self, instance: str) -> list[Boot]:
+        """The boots of the instances of this name, alive or not."""
+        return [boot for boot, _ in await self._boots({"instance": instance})]
 
     async def take_over(self, boots: Sequence[str], heir: str) -> None:
-        """Whoever is connected at one of `boots` is so at `heir` instead; end their leases."""
+        """Whoever is connected at one of `boots` becomes connected at `heir`, in which nobody's
+        status changes. Delete `boots`."""
         former = list(boots)
         change = {"boots": {"$setUnion": [{"$setDifference": ["$boots", former]}, [heir]]}}
         with reachable():
             await self._presence.update_many({"boots": {"$in": former}}, [{"$set": change}])
             await self._instances.delete_many({"_id": {"$in": former}})
 
-    async def ended(self) -> list[Ended]:
-        """The boots whose lease is over, and those that have no lease and are named in `presence`:
-        their processes wrote after their end."""
+    async def ended(self) -> list[Boot]:
+        """The boots whose lease has expired, and those that somebody is connected at although they
+        have no lease: their processes wrote after they were forgotten."""
         with reachable():
-            # In this order: a lease is there before anybody is connected under it.
-            named = await self._presence.distinct("boots")
+            # In this order: a boot has its lease before anybody is connected at it.
+            ids = await self._presence.distinct("boots")
         known = await self._boots({})
-        strange = {boot for boot in named if boot is not None}  # None stands for "nowhere"
-        strange.difference_update(ended.boot for ended, _ in known)
-        return [ended for ended, over in known if over] + [Ended(boot, None) for boot in strange]
+        unknown = {one for one in ids if one is not None}  # None stands for "nowhere"
+        unknown.difference_update(boot.id for boot, _ in known)
+        return [boot for boot, expired in known if expired] + [Boot(one, None) for one in unknown]
 
     async def remove(self, employee: str) -> None:
-        """Nothing is known of this employee any more."""
+        """Delete what is known of this employee."""
         with reachable():
             await self._presence.delete_one({"_id": employee})
 
     async def forget(self, boot: str) -> None:
-        """Delete the lease of `boot`."""
+        """Delete `boot`."""
         with reachable():
             await self._instances.delete_one({"_id": boot})
 
-    async def _boots(self, query: Document) -> list[tuple[Ended, bool]]:
-        """Each boot, and whether its lease is over."""
+    async def _boots(self, query: Document) -> list[tuple[Boot, bool]]:
+        """Each boot, and whether its lease has expired."""
         pipeline: list[Document] = [
             {"$match": query},
             {
                 "$project": {
                     "ago": {"$subtract": ["$$NOW", "$alive_at"]},
-                    "over": {"$lte": ["$expires_at", "$$NOW"]},
+                    "expired": {"$lte": ["$expires_at", "$$NOW"]},
                 }
             },
         ]
         with reachable():
             rows = await self._instances.aggregate(pipeline).to_list(None)
-        return [(Ended(row["_id"], max(0, row["ago"]) / 1000), row["over"]) for row in rows]
+        return [(Boot(row["_id"], max(0, row["ago"]) / 1000), row["expired"]) for row in rows]
 
     async def _update(self, updates: list[Document]) -> None:
-        """One command for all; it may have been carried out in part where it raises."""
+        """Run all in one command."""
         if not updates:
             return
         with reachable():
@@ -233,10 +238,6 @@ class PresenceStore:
             raise unavailable(OperationFailure(error.get("errmsg", "not written")))
 
 
-def _presence(row: Mapping[str, Any]) -> Presence:
-    return Presence(row["_id"], _status(row), row["seen"])
-
-
 def _status(row: Mapping[str, Any]) -> Status:
     return "online" if row["boots"] else "offline"
 
@@ -246,5 +247,5 @@ def _lease(seconds: float) -> Document:
 
 
 def _moment(ago: float | None) -> Document | None:
-    """A moment by the clock of the database; None is no moment, which `$max` leaves out."""
+    """So many seconds ago by the database's clock; None becomes null, which `$max` ignores."""
     return None if ago is None else {"$subtract": ["$$NOW", round(ago * 1000)]}

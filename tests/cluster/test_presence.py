@@ -1,6 +1,6 @@
-"""Who is online, on real instances: told to one's partners alone, right after reloads and crashes.
+"""Presence on real instances: announced to partners only, and right after reloads and crashes.
 
-The times are short here. That the usual ones keep what is promised is a test of its own.
+The times are short here; the last test checks that the default ones keep the promise.
 """
 
 import asyncio
@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 import pytest
 
-from chat_service.presence.keeper import LOOKS, WRITE_SECONDS
+from chat_service.presence.keeper import WRITE_SECONDS
+from chat_service.presence.lease import ROUNDS
 from chat_service.settings import ChatSettings
 from deploy.local.backing.mongodb import MongoServer
 from deploy.local.backing.rabbitmq import RabbitServer
@@ -59,7 +60,7 @@ async def friends(system: System) -> tuple[Person, Person]:
 async def ask(
     system: System, asker: Person, *employees: str, instance: int = 0
 ) -> tuple[int, Event]:
-    """`GET /presence`: the status and the body."""
+    """The status and the body of `GET /presence`."""
     async with (
         aiohttp.ClientSession(system.chats[instance].url) as http,
         http.get(
@@ -72,7 +73,7 @@ async def ask(
 
 
 async def shown(system: System, asker: Person, person: Person, *, instance: int = 0) -> Event:
-    """What an instance answers of one person."""
+    """What an instance answers about one person."""
     status, body = await ask(system, asker, person.email, instance=instance)
     assert status == 200, body
     (presence,) = body["presence"]
@@ -81,7 +82,7 @@ async def shown(system: System, asker: Person, person: Person, *, instance: int 
 
 
 async def becomes(system: System, asker: Person, person: Person, status: str) -> Event:
-    """Returns when every instance that runs answers this."""
+    """Returns when both instances answer `status`."""
     async with asyncio.timeout(30):
         while True:
             answers = [await shown(system, asker, person, instance=number) for number in (0, 1)]
@@ -91,7 +92,7 @@ async def becomes(system: System, asker: Person, person: Person, status: str) ->
 
 
 def told(client: ChatClient, person: Person) -> list[str]:
-    """What a device was told of a person, in order."""
+    """The statuses that a device was told about a person, in order."""
     return [event["status"] for event in client.of("presence", employee=person.email)]
 
 
@@ -296,4 +297,4 @@ def test_the_usual_times_keep_the_promise_of_30_seconds() -> None:
         },
     )
     lease = settings.presence_lease_seconds
-    assert lease + 1.25 * lease / LOOKS + WRITE_SECONDS < 25
+    assert lease + 1.25 * lease / ROUNDS + WRITE_SECONDS < 25

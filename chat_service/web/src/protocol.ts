@@ -293,8 +293,8 @@ export interface PresenceView {
 }
 
 /**
- * `last_seen` is when an online employee came, when an offline one was connected last, null for
- * one who never was. It never decreases: of two reports the later holds.
+ * `last_seen` is when an online employee came online or when an offline one was last connected;
+ * it is null for one who never was. It never decreases: of two reports the later one holds.
  */
 export interface Presence {
   employee: string;

@@ -1,4 +1,4 @@
-"""Instances that keep presence together, on a real MongoDB: what is told, and what is no news."""
+"""Several instances keep presence on a real MongoDB: what is announced, and what is no news."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -19,14 +19,14 @@ LEASE = 1.5
 
 
 class Instance:
-    """One instance: who is there, and what it told, as "ann online"."""
+    """One instance: who is connected, and what it announced, as "ann online"."""
 
     def __init__(self, store: PresenceStore, name: str, grace: float) -> None:
         self.here: set[str] = set()
         self.told: list[str] = []
         times = PresenceTimes(grace, LEASE)
-        self.keeper = PresenceKeeper(store, name, lambda: self.here, self._tell, times)
-        self._running = asyncio.create_task(self.keeper.run())
+        self.keeper = PresenceKeeper(store, name, times)
+        self._running = asyncio.create_task(self.keeper.run(lambda: self.here, self._tell))
 
     def connect(self, *employees: str) -> None:
         for employee in employees:
@@ -54,7 +54,7 @@ class Instance:
         await until(shown)
 
     async def tells(self, count: int) -> None:
-        """Returns when so much was told."""
+        """Returns when `count` changes were announced."""
 
         async def enough() -> bool:
             return len(self.told) >= count
@@ -68,7 +68,7 @@ class Instance:
 
 
 class BrokenStore(PresenceStore):
-    """A store whose next writes fail: carried out, though nobody knows, or not."""
+    """A store whose next writes fail, some before and some after they were carried out."""
 
     def __init__(self, ready: Callable[[], Database]) -> None:
         super().__init__(ready)
@@ -280,7 +280,7 @@ async def test_an_instance_whose_lease_was_over_goes_on_and_nobody_goes_offline(
     chat = start()
     chat.connect("ann")
     await chat.tells(1)
-    first = (await store.former("chat-1"))[0].boot
+    first = (await store.former("chat-1"))[0].id
     await store.forget(first)
 
     async def lives_on() -> bool:
@@ -299,7 +299,7 @@ async def test_people_who_were_cleared_by_mistake_are_online_again(
     chat = start()
     chat.connect("ann")
     await chat.tells(1)
-    first = (await store.former("chat-1"))[0].boot
+    first = (await store.former("chat-1"))[0].id
     await store.departed(first, {"ann": 0.0}, "by another instance")
     await store.forget(first)
     await chat.sees("ann", "online")
