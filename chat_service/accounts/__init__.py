@@ -1,7 +1,7 @@
-"""What the auth service tells us: revoked sessions, deleted employees, and whether somebody exists.
+"""What the auth service tells us: revoked sessions, deleted employees, and whether one exists.
 
-It must never know a transport of our clients. `AuthFeed` hears it; `Revocations` and `Departures`
-make it hold here; `EmployeeLookup` asks.
+It must never know our clients' transport. `AuthFeed` receives it; `Revocations` and `Departures`
+apply it here; `EmployeeLookup` asks.
 """
 
 from chat_service.accounts.departures import Departures

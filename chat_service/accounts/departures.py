@@ -1,6 +1,7 @@
-"""What is left of employees who are gone: their presence goes, and by setting their texts.
+"""Removes what deleted employees leave behind: their presence and, if it is set, their texts.
 
-An address is never given out again, so whatever has it is theirs. All of this may be done again.
+An address is never given to anybody else, so whatever has it is theirs. All of this may be
+repeated.
 """
 
 import asyncio
@@ -8,7 +9,7 @@ from collections.abc import Callable
 
 from chat_service.delivery import text_frame
 from chat_service.inbox import conversation_of, of_two
-from chat_service.presence import PresenceStore
+from chat_service.presence import PresenceStore, Tell
 from chat_service.protocol import PresenceEvent, encode
 from shared.auth_events import DeletedEmployee
 from shared.errors import ServiceError
@@ -18,16 +19,16 @@ from shared.observability.logs import get_logger
 log = get_logger("departures")
 
 PARTNERS = 500
-"""How many are told that somebody is not there any more: those of the newest conversations."""
+"""How many are told that an employee is offline: the partners of the most recent conversations."""
 LAST_WORDS_SECONDS = 2.0
-"""What was sent before the sockets were closed is in the log after this time."""
+"""How long erasing waits for the employee's sockets to close and for what they sent to be stored.
+Both usually take less than a second, and nothing guarantees it: an instance that hears late of the
+revocation, or whose commit takes longer, stores messages that keep their texts."""
 RETRY_SECONDS = 1.0
-
-Tell = Callable[[tuple[str, ...], bytes], None]
 
 
 class Departures:
-    """`ready` gives the database, or raises `Unavailable`; `erase` says whether messages go."""
+    """`ready` gives the database, or raises `Unavailable`. `erase`: remove texts, too."""
 
     def __init__(
         self, ready: Callable[[], Database], presence: PresenceStore, tell: Tell, *, erase: bool
@@ -38,15 +39,15 @@ class Departures:
         self._erase = erase
 
     async def handle(self, gone: DeletedEmployee) -> None:
-        """Returns when all is done, however long the database is away."""
+        """Returns once everything is removed, however long the database is unavailable."""
         while True:
             try:
                 await self._handle(gone)
             except ServiceError as error:
-                log.warning("a deletion has to wait", reason=error.detail)
+                log.warning("cannot remove what a deleted employee left", reason=error.detail)
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                log.info("an employee is gone", employee=gone.employee, erased=self._erase)
+                log.info("an employee was deleted", employee=gone.employee, erased=self._erase)
                 return
 
     async def _handle(self, gone: DeletedEmployee) -> None:

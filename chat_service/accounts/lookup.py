@@ -1,4 +1,4 @@
-"""Whether an employee exists: asked of the auth service, with the caller's token."""
+"""Asks the auth service whether an employee exists, with the caller's token."""
 
 from urllib.parse import quote
 
@@ -8,14 +8,15 @@ from shared.errors import Unauthorized, Unavailable, UnknownEmployee
 
 
 class EmployeeLookup:
-    """The auth service's directory, over HTTP."""
+    """The auth service's employees, over HTTP."""
 
     def __init__(self, http: aiohttp.ClientSession, auth_url: str) -> None:
         self._http = http
         self._employees = f"{auth_url}/employees"
 
     async def must_exist(self, email: str, token: str) -> None:
-        """Raises `UnknownEmployee`, `Unauthorized` where the token is refused, or `Unavailable`."""
+        """Raises `UnknownEmployee`, `Unauthorized` if the token is refused, or `Unavailable` if
+        there is no answer within 5 seconds or it is an unexpected one."""
         try:
             async with self._http.get(
                 f"{self._employees}/{quote(email, safe='')}",
@@ -25,11 +26,13 @@ class EmployeeLookup:
                 status = response.status
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Unavailable(
-                "The auth service cannot be asked whether this employee exists.", retry_after=1.0
+                "Cannot reach the auth service to look up this employee.", retry_after=1.0
             ) from error
         if status in (404, 422):
-            raise UnknownEmployee(f"Nobody here has the address {email}.")
+            raise UnknownEmployee(f"No employee has the address {email}.")
         if status == 401:
-            raise Unauthorized("The auth service does not accept the access token.")
+            raise Unauthorized("The auth service refuses the access token.")
         if status != 200:
-            raise Unavailable("The auth service is in trouble; try again.", retry_after=1.0)
+            raise Unavailable(
+                "The auth service failed to look up this employee; try again.", retry_after=1.0
+            )

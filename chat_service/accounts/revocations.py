@@ -1,6 +1,6 @@
-"""Revoked sessions: whose tokens are not believed any more, and whose sockets have to go.
+"""Revoked sessions: their tokens are refused, and their sockets are closed.
 
-It must never know where it hears that from.
+It must never know how this instance learns of them.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from shared.observability.logs import get_logger
 log = get_logger("revocations")
 
 SWEEP_SECONDS = 0.05
-"""Sockets are looked through at most this often, for all sessions that were revoked meanwhile."""
-SLACK_SECONDS = 60.0
-"""What the clocks of two machines may differ by."""
+"""How long revocations are collected before one pass over all sockets."""
+CLOCK_SKEW_SECONDS = 60.0
+"""How far the clocks of two machines may differ."""
 
 
 class RevokedSids:
-    """The sessions that were revoked and may still have tokens around, by id."""
+    """The ids of revoked sessions that may still have unexpired tokens."""
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
@@ -32,21 +32,22 @@ class RevokedSids:
         return len(self._until)
 
     def add(self, session: RevokedSession) -> bool:
-        """False where it is known already, or has no tokens left."""
-        until = session.until.timestamp() + SLACK_SECONDS
+        """False if it is known already, or if all of its tokens have expired."""
+        until = session.until.timestamp() + CLOCK_SKEW_SECONDS
         if session.sid in self._until or until < time.time():
             return False
         self._until[session.sid] = until
         return True
 
     def forget_expired(self) -> None:
+        """Drop the sessions whose tokens have all expired."""
         now = time.time()
         for sid in [sid for sid, until in self._until.items() if until < now]:
             del self._until[sid]
 
 
 class Revocations:
-    """Makes revocations hold on this instance."""
+    """Applies revocations on this instance: to `sids`, and to the sockets in `hub`."""
 
     def __init__(self, sids: RevokedSids, hub: Hub) -> None:
         self._sids = sids
@@ -54,8 +55,8 @@ class Revocations:
         self._new: set[str] = set()
 
     def revoke(self, sessions: Iterable[RevokedSession]) -> None:
-        """These were revoked; it may be said again. Their tokens are refused from now on, and their
-        sockets end within `SWEEP_SECONDS`."""
+        """Refuse the tokens of `sessions` from now on, and close their sockets within
+        `SWEEP_SECONDS`. Sessions that were given before change nothing."""
         new = {session.sid for session in sessions if self._sids.add(session)}
         if not new:
             return
@@ -66,10 +67,10 @@ class Revocations:
     def _sweep(self) -> None:
         new, self._new = self._new, set()
         self._sids.forget_expired()
-        ended = 0
+        closed = 0
         for connection in self._hub:
             if connection.claims.sid in new:
-                self._hub.detach(connection)  # it hears nothing from now on, whether it goes or not
+                self._hub.detach(connection)  # it receives nothing more, however long it takes
                 connection.revoke()
-                ended += 1
-        log.info("sessions were revoked", sessions=len(new), sockets=ended)
+                closed += 1
+        log.info("sessions were revoked", sessions=len(new), sockets=closed)
