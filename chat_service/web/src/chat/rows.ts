@@ -130,6 +130,11 @@ export function deliveryOf(seq: number, theirs: Conversation["theirs"]): Deliver
   return theirs.read >= seq ? "read" : theirs.received >= seq ? "received" : "sent";
 }
 
+/** Only what the service has stored, and no change of which is pending. */
+export function isEditable({ own, delivery, message, changing }: Bubble): boolean {
+  return own && !message.deleted && !changing && delivery !== "waiting" && delivery !== "failed";
+}
+
 function together(a: Bubble, b: Bubble): boolean {
   return a.own === b.own && b.at.getTime() - a.at.getTime() < GROUP_MS;
 }

@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { type Conversation, newConversation } from "../chat/conversation";
-import { type Bubble, rowsOf } from "../chat/rows";
+import { type Bubble, isEditable, rowsOf } from "../chat/rows";
 import { Avatar } from "./Avatar";
 import { useAway } from "./away";
 import { useMinute } from "./clock";
@@ -101,10 +101,6 @@ export function ConversationView({ other, leave }: Props) {
 function newsOf(conversation: Conversation | undefined): News | null {
   if (!conversation?.unread) return null;
   return { after: conversation.mine.read, count: conversation.unread };
-}
-
-export function isEditable({ own, delivery, message, changing }: Bubble): boolean {
-  return own && !message.deleted && !changing && delivery !== "waiting" && delivery !== "failed";
 }
 
 function Head({ other, leave }: Props) {

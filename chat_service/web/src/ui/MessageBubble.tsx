@@ -1,7 +1,6 @@
 import { memo } from "react";
 
-import type { Bubble } from "../chat/rows";
-import { isEditable } from "./ConversationView";
+import { type Bubble, isEditable } from "../chat/rows";
 import { DeliveryMark } from "./DeliveryMark";
 import { useDesk } from "./desk";
 import { Bin, Pencil } from "./icons";
