@@ -8,7 +8,8 @@ import { useMinute } from "./clock";
 import { Composer, type ComposerHandle } from "./Composer";
 import { Confirm } from "./Confirm";
 import { useDesk, usePerson, useSnapshot } from "./desk";
-import { History, type News } from "./History";
+import { History } from "./History";
+import type { Unread } from "./history_scroll";
 import { Back } from "./icons";
 import { ago } from "./times";
 
@@ -22,23 +23,23 @@ export function ConversationView({ other, leave }: Props) {
   const { chat } = useDesk();
   const { conversations, list, outbox, typing } = useSnapshot();
   const conversation = conversations.get(other) ?? newConversation(other);
-  const [news, setNews] = useState<News | null | undefined>(() =>
-    list === "loading" ? undefined : newsOf(conversation),
+  const [unread, setUnread] = useState<Unread | null | undefined>(() =>
+    list === "loading" ? undefined : unreadOf(conversation),
   );
   const [editing, setEditing] = useState<Bubble | null>(null);
   const [removing, setRemoving] = useState<Bubble | null>(null);
   const composer = useRef<ComposerHandle>(null);
   const removed = useRef(false);
   const rows = useMemo(
-    () => rowsOf(conversation, outbox, chat.me, news?.after ?? null, typing.has(other)),
-    [conversation, outbox, chat, news, typing, other],
+    () => rowsOf(conversation, outbox, chat.me, unread?.after ?? null, typing.has(other)),
+    [conversation, outbox, chat, unread, typing, other],
   );
 
   useEffect(() => {
     if (list === "loading") return; // it tells how much of this is unread
     void chat.open(other);
     const known = chat.snapshot.conversations.get(other);
-    setNews((before) => (before === undefined ? newsOf(known) : before));
+    setUnread((before) => (before === undefined ? unreadOf(known) : before));
   }, [chat, other, list]);
 
   useEffect(() => () => chat.leave(other), [chat, other]);
@@ -52,7 +53,7 @@ export function ConversationView({ other, leave }: Props) {
     if (editing) chat.edit(conversation, editing.message.id, text);
     else chat.send(other, text);
     setEditing(null);
-    setNews(null);
+    setUnread(null);
   }
 
   const edit = useCallback((bubble: Bubble) => {
@@ -66,7 +67,7 @@ export function ConversationView({ other, leave }: Props) {
       <History
         conversation={conversation}
         rows={rows}
-        news={news}
+        unread={unread}
         edit={edit}
         remove={setRemoving}
       />
@@ -98,7 +99,7 @@ export function ConversationView({ other, leave }: Props) {
   );
 }
 
-function newsOf(conversation: Conversation | undefined): News | null {
+function unreadOf(conversation: Conversation | undefined): Unread | null {
   if (!conversation?.unread) return null;
   return { after: conversation.mine.read, count: conversation.unread };
 }
