@@ -21,7 +21,7 @@ it("lets the next entry pass, and none twice", () => {
 
 it("misses the entries before one that is too high", () => {
   const cursors = known(4);
-  expect(cursors.offer(message(7))).toEqual({ entries: [], lacks: "entries" });
+  expect(cursors.offer(message(7))).toEqual({ entries: [], missing: "entries" });
   expect(cursors.behind).toBe(true);
   for (const seq of [5, 6, 7]) expect(seqs(cursors.offer(message(seq)).entries)).toEqual([seq]);
   expect(cursors.behind).toBe(false);
@@ -53,8 +53,8 @@ it("takes the first entry of all as the beginning of a conversation", () => {
 
 it("keeps entries of what it does not know until that is loaded", () => {
   const cursors = new Cursors();
-  expect(cursors.offer(message(8))).toEqual({ entries: [], lacks: "history" });
-  expect(cursors.offer(message(9))).toEqual({ entries: [], lacks: "history" });
+  expect(cursors.offer(message(8))).toEqual({ entries: [], missing: "history" });
+  expect(cursors.offer(message(9))).toEqual({ entries: [], missing: "history" });
   expect(seqs(cursors.adopt("c1", 8))).toEqual([9]);
   expect(cursors.get("c1")).toBe(9);
 });

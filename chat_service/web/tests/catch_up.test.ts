@@ -125,4 +125,15 @@ describe("catching up", () => {
     await comesBack();
     expect(lastSocket().taken("resume")).toHaveLength(1);
   });
+
+  it("resumes after a reconnect even if a gap was noticed while it connected", async () => {
+    device.client.adopt("c1", 4);
+    lastSocket().say(message(7));
+    lastSocket().end(1006);
+    await after(500);
+    device.client.adopt("c1", 5);
+    await after(500);
+    await online();
+    expect(lastSocket().taken("resume").map(({ cursors }) => cursors)).toEqual([{ c1: 5 }]);
+  });
 });
