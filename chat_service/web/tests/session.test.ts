@@ -39,7 +39,7 @@ describe("tokens", () => {
     service.failure = new Refused(401, "invalid_credentials", "The session was ended.");
     await expect(one.token("access 1")).rejects.toThrow(SessionEnded);
     await vi.waitFor(() => expect(two.employee).toBeNull());
-    expect([one.farewell, two.farewell]).toEqual(["ended", "ended"]);
+    expect([one.logoutReason, two.logoutReason]).toEqual(["ended", "ended"]);
   });
 
   it("are not brought back by a refresh that was under way when one logged out", async () => {

@@ -1,5 +1,5 @@
-// One device of an employee: passes on each entry once and in order, and repeats each op until it is
-// answered.
+// One device of an employee: passes on each entry once and in order, and repeats each op until it
+// is answered.
 //
 // This folder is the protocol and nothing else: no page, no REST. Copy it to write another client.
 

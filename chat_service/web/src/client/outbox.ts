@@ -1,5 +1,5 @@
-// What was written and not confirmed yet. It survives a reload, and is sent in order and repeated until
-// it is answered. Repeating an op is harmless: its id identifies it for good.
+// What was written and not confirmed yet. It survives a reload, and is sent in order and repeated
+// until it is answered. Repeating an op is harmless: its id identifies it for good.
 //
 // One op at a time is in flight to each person, so that a refusal does not change the order.
 

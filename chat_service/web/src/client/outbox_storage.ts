@@ -1,5 +1,5 @@
-// Keeps the outbox in IndexedDB, one database for each account. If the browser refuses that, a reload
-// loses what was not sent.
+// Keeps the outbox in IndexedDB, one database for each account. If the browser refuses that, a
+// reload loses what was not sent.
 
 import { clear, createStore, del, set, values } from "idb-keyval";
 

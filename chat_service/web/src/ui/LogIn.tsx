@@ -59,7 +59,7 @@ export function LogIn({ session }: { session: Session }) {
             ? "Your colleagues will find you by your name and address."
             : "Log in to go on where you left off."}
         </p>
-        {session.farewell === "ended" && !refusal && (
+        {session.logoutReason === "ended" && !refusal && (
           <p className="notice">Your session was ended. Log in again to go on.</p>
         )}
         <form onSubmit={(event) => void submit(event)}>
