@@ -1,4 +1,4 @@
-// The auth service's REST API, as far as the page uses it.
+// The part of the auth service's REST API that the page uses.
 
 import { call, Refused, Unreachable } from "../http";
 

@@ -48,20 +48,20 @@ function useNews(desk: Desk, notifier: Notifier, other: string | null): readonly
       clearTimeout(silence);
       silence = window.setTimeout(() => setSaid([]), SPOKEN_MS);
     };
-    desk.chat.news = {
-      arrived: (message) => {
+    desk.chat.alerts = {
+      messageArrived: (message) => {
         notifier.arrived(message);
         arrived.push(message);
         speaking ??= window.setTimeout(speak, GATHER_MS);
       },
-      deleted: (message) => {
+      messageDeleted: (message) => {
         notifier.deleted(message);
         arrived = arrived.filter(({ id }) => id !== message);
       },
-      failed: desk.tell,
+      changeFailed: desk.tell,
     };
     return () => {
-      desk.chat.news = {};
+      desk.chat.alerts = {};
       clearTimeout(speaking);
       clearTimeout(silence);
     };
