@@ -2,10 +2,10 @@ import { Virtualizer } from "virtua";
 
 import type { Conversation } from "../chat/conversation";
 import type { Row } from "../chat/rows";
-import { useDesk, usePerson } from "./desk";
 import { type Unread, useHistoryScroll } from "./history_scroll";
 import { HistoryRow, type RowProps } from "./HistoryRow";
 import { Down, Up } from "./icons";
+import { useWorkspace, usePerson } from "./workspace_context";
 
 interface Props extends Pick<RowProps, "edit" | "remove"> {
   conversation: Conversation;
@@ -16,7 +16,7 @@ interface Props extends Pick<RowProps, "edit" | "remove"> {
 
 /** The messages of a conversation. Only those in view, and a few around them, are in the document. */
 export function History({ conversation, rows, unread, edit, remove }: Props) {
-  const { chat } = useDesk();
+  const { chat } = useWorkspace();
   const { other, loaded, older } = conversation;
   const { name } = usePerson(other);
   const { atEnd, toEnd, toFirstUnread, scroller, list } = useHistoryScroll(conversation, rows, unread);
@@ -45,7 +45,7 @@ export function History({ conversation, rows, unread, edit, remove }: Props) {
           </button>
         )}
         {older === "loading" && (
-          <p className="pill late" role="status">
+          <p className="pill delayed" role="status">
             Loading older messages…
           </p>
         )}
@@ -65,7 +65,7 @@ function ToEnd({ unread, go }: { unread: number; go: () => void }) {
     <div className="pills bottom">
       <button className="pill" onClick={go}>
         <Down />
-        {unread === 0 && <span className="unseen">To the newest message</span>}
+        {unread === 0 && <span className="visually-hidden">To the newest message</span>}
         {unread > 0 && (unread === 1 ? "1 new message" : `${upTo99(unread)} new messages`)}
       </button>
     </div>
@@ -77,10 +77,10 @@ function upTo99(count: number): string {
 }
 
 function Empty({ conversation: { other, loaded }, name }: { conversation: Conversation; name: string }) {
-  const { chat } = useDesk();
+  const { chat } = useWorkspace();
   if (loaded === "failed")
     return (
-      <div className="nobody inside">
+      <div className="empty inside">
         <p>The messages could not be loaded.</p>
         <button className="button" onClick={() => void chat.open(other)}>
           Try again
@@ -89,12 +89,12 @@ function Empty({ conversation: { other, loaded }, name }: { conversation: Conver
     );
   if (loaded !== "all")
     return (
-      <p className="nobody inside late" role="status">
+      <p className="empty inside delayed" role="status">
         Loading…
       </p>
     );
   return (
-    <div className="nobody inside">
+    <div className="empty inside">
       <p>This is the beginning of your conversation with {name}.</p>
       <p>Say hello.</p>
     </div>

@@ -2,20 +2,20 @@ import { memo } from "react";
 
 import { type Bubble, isEditable } from "../chat/rows";
 import { DeliveryMark } from "./DeliveryMark";
-import { useDesk } from "./desk";
 import { Bin, Pencil } from "./icons";
 import { MessageText } from "./MessageText";
 import { preciselyAt, timeOf } from "./times";
+import { useWorkspace } from "./workspace_context";
 
 interface Props {
   bubble: Bubble;
-  /** The other one's. */
+  /** The other person's. */
   name: string;
   edit: (bubble: Bubble) => void;
   remove: (bubble: Bubble) => void;
 }
 
-/** One message. */
+/** One message. Rendered again only if what it shows has changed. */
 export const MessageBubble = memo(
   function MessageBubble({ bubble, name, edit, remove }: Props) {
     const { message, own, delivery, at, changing } = bubble;
@@ -30,15 +30,20 @@ export const MessageBubble = memo(
         data-message={message.id}
         tabIndex={editable ? -1 : undefined}
       >
-        <div className="bubble" dir="auto" data-deleted={message.deleted === true} data-changing={changing}>
-          <span className="unseen" dir="auto">
+        <div
+          className="bubble"
+          dir="auto"
+          data-deleted={message.deleted === true}
+          data-changing={changing}
+        >
+          <span className="visually-hidden" dir="auto">
             {own ? "You" : name}:{" "}
           </span>
           <p className="bubble-text">
             {message.deleted ? "Message deleted" : <MessageText text={message.text ?? ""} />}
           </p>
-          {/* Room for the foot, which the last word does not leave. */}
-          <span className="bubble-room">
+          {/* Keeps space for the foot after the last word. */}
+          <span className="bubble-spacer">
             {"\u00a0"}
             {edited && "edited "}
             {timeOf(at)}
@@ -82,7 +87,7 @@ export const MessageBubble = memo(
 );
 
 function Failed({ bubble: { message, refusal } }: { bubble: Bubble }) {
-  const { chat } = useDesk();
+  const { chat } = useWorkspace();
   return (
     <p className="failed" role="alert">
       Not sent: {refusal}{" "}

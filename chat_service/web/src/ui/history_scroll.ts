@@ -6,8 +6,8 @@ import type { VirtualizerHandle } from "virtua";
 
 import type { Conversation } from "../chat/conversation";
 import type { Row } from "../chat/rows";
-import { useDesk } from "./desk";
 import { EndFollower } from "./end_follower";
+import { useWorkspace } from "./workspace_context";
 
 const NEAR_START_PX = 900;
 const BOTTOM_MARGIN_PX = 24;
@@ -76,7 +76,7 @@ function scrollToRow(view: View, index: number): void {
 
 /** Looks at what is in view when that may have changed. */
 function useLook(view: View, { other, head }: Conversation, rows: readonly Row[]) {
-  const { chat } = useDesk();
+  const { chat } = useWorkspace();
   const [atEnd, setAtEnd] = useState(true);
   const look = useCallback(() => {
     const element = view.scroller.current;
@@ -158,7 +158,7 @@ function useFirstUnread(
   rows: readonly Row[],
   unread: Unread | null | undefined,
 ): (() => Promise<void>) | null {
-  const { chat } = useDesk();
+  const { chat } = useWorkspace();
   const wanted = useRef(false);
   const index = newsIndex(rows);
   useLayoutEffect(() => {
