@@ -8,7 +8,7 @@ import { message } from "./scripted_server";
 
 const BOB = "bob@example.org";
 
-it("loads one page at a time, and misses no entry that comes while a second one is under way", async () => {
+it("loads one page at a time, and misses no entry that arrives meanwhile", async () => {
   const answers: Array<(page: History) => void> = [];
   const api = { history: () => new Promise<History>((answer) => answers.push(answer)) };
   let conversation: Conversation = newConversation(BOB);

@@ -1,25 +1,19 @@
+import type { ReactNode } from "react";
 import { Virtualizer } from "virtua";
 
 import type { Conversation } from "../chat/conversation";
-import type { Row } from "../chat/rows";
-import { type Unread, useHistoryScroll } from "./history_scroll";
+import { type Shown, useHistoryScroll } from "./history_scroll";
 import { HistoryRow, type RowProps } from "./HistoryRow";
 import { Down, Up } from "./icons";
 import { useWorkspace, usePerson } from "./workspace_context";
 
-interface Props extends Pick<RowProps, "edit" | "remove"> {
-  conversation: Conversation;
-  rows: readonly Row[];
-  /** Undefined until it is known. */
-  unread: Unread | null | undefined;
-}
-
-/** The messages of a conversation. Only those in view, and a few around them, are in the document. */
-export function History({ conversation, rows, unread, edit, remove }: Props) {
+/** The messages of a conversation. Only those in view, and some around them, are in the document. */
+export function History({ edit, remove, ...shown }: Shown & Pick<RowProps, "edit" | "remove">) {
+  const { conversation, rows, unread } = shown;
   const { chat } = useWorkspace();
   const { other, loaded, older } = conversation;
   const { name } = usePerson(other);
-  const { atEnd, toEnd, toFirstUnread, scroller, list } = useHistoryScroll(conversation, rows, unread);
+  const { atEnd, toEnd, toFirstUnread, scroller, list } = useHistoryScroll(shown);
   return (
     <div className="history-frame">
       <div
@@ -55,21 +49,20 @@ export function History({ conversation, rows, unread, edit, remove }: Props) {
           </button>
         )}
       </div>
-      {!atEnd && <ToEnd unread={conversation.unread} go={toEnd} />}
+      {!atEnd && (
+        <div className="pills bottom">
+          <button className="pill" onClick={toEnd}>
+            <Down /> {newMessages(conversation.unread)}
+          </button>
+        </div>
+      )}
     </div>
   );
 }
 
-function ToEnd({ unread, go }: { unread: number; go: () => void }) {
-  return (
-    <div className="pills bottom">
-      <button className="pill" onClick={go}>
-        <Down />
-        {unread === 0 && <span className="visually-hidden">To the newest message</span>}
-        {unread > 0 && (unread === 1 ? "1 new message" : `${upTo99(unread)} new messages`)}
-      </button>
-    </div>
-  );
+function newMessages(unread: number): ReactNode {
+  if (unread === 0) return <span className="visually-hidden">To the newest message</span>;
+  return unread === 1 ? "1 new message" : `${upTo99(unread)} new messages`;
 }
 
 function upTo99(count: number): string {

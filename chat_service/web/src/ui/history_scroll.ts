@@ -21,19 +21,21 @@ export interface Unread {
   count: number;
 }
 
-/** `unread` is undefined until it is known. The result has props for the scroller and the list. */
-export function useHistoryScroll(
-  conversation: Conversation,
-  rows: readonly Row[],
-  unread: Unread | null | undefined,
-) {
-  const [view] = useState(newView);
-  const shift = usePrepended(rows);
-  const { look, atEnd } = useLook(view, conversation, rows);
-  useFirstPosition(view, conversation, rows, unread);
-  const onResize = useEnd(view, rows);
-  const toFirstUnread = useFirstUnread(view, conversation, rows, unread);
+export interface Shown {
+  conversation: Conversation;
+  rows: readonly Row[];
+  /** Undefined until it is known. */
+  unread: Unread | null | undefined;
+}
 
+/** Returns the props of the scroller and of the list in it, and what is needed for its buttons. */
+export function useHistoryScroll(shown: Shown) {
+  const [view] = useState(newView);
+  const shift = usePrepended(shown.rows);
+  const { look, atEnd } = useLook(view, shown);
+  useFirstPosition(view, shown);
+  const onResize = useEnd(view, shown);
+  const toFirstUnread = useFirstUnread(view, shown);
   const { end, list, scroller } = view;
   const toEnd = () => end.toEnd();
   const gesture = () => end.gesture();
@@ -75,7 +77,7 @@ function scrollToRow(view: View, index: number): void {
 }
 
 /** Looks at what is in view when that may have changed. */
-function useLook(view: View, { other, head }: Conversation, rows: readonly Row[]) {
+function useLook(view: View, { conversation: { other, head }, rows }: Shown) {
   const { chat } = useWorkspace();
   const [atEnd, setAtEnd] = useState(true);
   const look = useCallback(() => {
@@ -99,24 +101,18 @@ function useLook(view: View, { other, head }: Conversation, rows: readonly Row[]
   });
   useEffect(() => {
     look();
-    const again = () => look();
-    window.addEventListener("focus", again);
-    document.addEventListener("visibilitychange", again);
+    window.addEventListener("focus", look);
+    document.addEventListener("visibilitychange", look);
     return () => {
-      window.removeEventListener("focus", again);
-      document.removeEventListener("visibilitychange", again);
+      window.removeEventListener("focus", look);
+      document.removeEventListener("visibilitychange", look);
     };
   }, [look]);
   return { look, atEnd };
 }
 
 /** Begins at the first unread message, otherwise at the end. */
-function useFirstPosition(
-  view: View,
-  { loaded }: Conversation,
-  rows: readonly Row[],
-  unread: Unread | null | undefined,
-): void {
+function useFirstPosition(view: View, { conversation: { loaded }, rows, unread }: Shown): void {
   useLayoutEffect(() => {
     if (view.placed || rows.length === 0 || unread === undefined) return;
     if (loaded === "nothing" || loaded === "loading") return;
@@ -129,14 +125,12 @@ function useFirstPosition(
 }
 
 /** One's own new message is always shown, the other's if the end was in view. */
-function useEnd(view: View, rows: readonly Row[]): () => void {
+function useEnd(view: View, { rows }: Shown): () => void {
   const last = rows.at(-1);
-  const lastKey = last?.key;
   const lastOwn = last?.kind === "bubble" && last.delivery === "waiting";
   useLayoutEffect(() => {
     if (view.placed && (view.end.following || lastOwn)) view.end.toEnd();
-  }, [lastKey, lastOwn, view]);
-
+  }, [last?.key, lastOwn, view]);
   const settle = useCallback(() => {
     if (!view.end.following || !view.placed) return;
     view.end.toEnd();
@@ -152,12 +146,8 @@ function useEnd(view: View, rows: readonly Row[]): () => void {
 }
 
 /** Loads up to the first unread message and scrolls there; null where there is no need to. */
-function useFirstUnread(
-  view: View,
-  { other, loaded }: Conversation,
-  rows: readonly Row[],
-  unread: Unread | null | undefined,
-): (() => Promise<void>) | null {
+function useFirstUnread(view: View, { conversation, rows, unread }: Shown) {
+  const { other, loaded } = conversation;
   const { chat } = useWorkspace();
   const wanted = useRef(false);
   const index = newsIndex(rows);
