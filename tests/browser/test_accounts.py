@@ -42,9 +42,7 @@ def test_wrong_password_is_told_in_words(person: NewPerson) -> None:
     ann.page.get_by_label("Email").fill(ann.email)
     ann.page.get_by_label("Password").fill("something else")
     ann.page.get_by_role("button", name="Log in").click()
-    expect(ann.page.get_by_role("alert")).to_have_text(
-        "That email and password do not belong together."
-    )
+    expect(ann.page.get_by_role("alert")).to_have_text("Wrong email or password.")
 
 
 def test_a_session_survives_a_reload_and_is_shared_by_tabs(person: NewPerson) -> None:

@@ -1,4 +1,4 @@
-// Where the services are, as the chat service tells it.
+// The addresses of the services, from the chat service.
 
 import { call } from "./http";
 

@@ -1,8 +1,8 @@
-// Requests with JSON bodies, and the two ways in which they fail.
+// Requests with JSON bodies, and the two ways they fail.
 
 import type { FieldProblem, Problem } from "./protocol";
 
-/** The service answered, and said no. */
+/** The service answered with an error. */
 export class Refused extends Error {
   constructor(
     readonly status: number,
@@ -14,18 +14,18 @@ export class Refused extends Error {
     super(detail);
   }
 
-  /** What is wrong with a field of the body, in words. */
+  /** What is wrong with this field of the body. */
   field(name: string): string | undefined {
     return this.fields.find(({ path }) => path === `$.${name}`)?.detail;
   }
 
-  /** Whether the service does not have this endpoint at all. */
+  /** Whether the service does not have this endpoint. */
   get unsupported(): boolean {
     return this.status === 405 || (this.status === 404 && this.code === "not_found");
   }
 }
 
-/** There was no answer: offline, or the service is away, or it does not let this page in. */
+/** There was no answer: the device is offline, the service is down, or CORS forbids the request. */
 export class Unreachable extends Error {}
 
 export interface Call {
@@ -35,7 +35,7 @@ export interface Call {
   signal?: AbortSignal;
 }
 
-/** The answer's body. Throws `Refused` or `Unreachable`; an abort throws what it always does. */
+/** Returns the answer's body. Throws `Refused`, `Unreachable`, or on abort what `fetch` throws. */
 export async function call<T>(url: string, { method, body, token, signal }: Call = {}): Promise<T> {
   const headers = new Headers();
   if (token !== undefined) headers.set("Authorization", `Bearer ${token}`);

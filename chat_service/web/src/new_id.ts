@@ -1,4 +1,4 @@
-/** A random UUID, also where the page is not served over HTTPS and `randomUUID` is withheld. */
+/** A random UUID. `crypto.randomUUID` exists only on pages served over HTTPS. */
 export function newId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6]! & 0x0f) | 0x40; // version 4, RFC 9562 section 5.4

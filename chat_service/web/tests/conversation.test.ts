@@ -35,23 +35,23 @@ function change(type: "edited" | "deleted", seq: number, of: number, text?: stri
 }
 
 describe("entries", () => {
-  it("come to stand in their order, each once", () => {
+  it("are put in order, each once", () => {
     expect(seqs(apply(loaded([1, 2]), message(4), message(3), message(4)))).toEqual([1, 2, 3, 4]);
   });
 
-  it("change or empty the message that they name", () => {
+  it("edit or delete the message that they name", () => {
     const edited = apply(loaded([1, 2]), change("edited", 3, 1, "other"), change("deleted", 4, 2));
     expect(edited.messages.map(({ text }) => text)).toEqual(["other", undefined]);
     expect(edited.last!.deleted).toBe(true);
     expect(edited.head).toBe(4);
   });
 
-  it("never bring a deleted text back", () => {
+  it("never restore a deleted text", () => {
     const gone = apply(loaded([1]), change("deleted", 3, 1), change("edited", 2, 1, "again"));
     expect(gone.messages[0]!.text).toBeUndefined();
   });
 
-  it("that came while a page was under way are not counted twice", () => {
+  it("that arrived while a page was loading are not counted twice", () => {
     const counted = apply(newConversation(BOB), message(1), message(2));
     expect(counted.unread).toBe(2);
     const merged = apply(withPage(counted, page([1], 1), ANN, true), message(1), message(2));
@@ -61,19 +61,19 @@ describe("entries", () => {
 });
 
 describe("pages", () => {
-  it("of older messages go in front", () => {
+  it("of older messages are put in front", () => {
     const older = withPage(loaded([5, 6], 6, true), page([3, 4], 6, true), ANN, false);
     expect(seqs(older)).toEqual([3, 4, 5, 6]);
     expect(older.loaded).toBe("some");
   });
 
-  it("that are the newest leave no hole behind them", () => {
+  it("with the newest messages leave no gap before them", () => {
     expect(seqs(withPage(loaded([1, 2]), page([800, 801], 801, true), ANN, true))).toEqual([800, 801]);
   });
 });
 
-describe("what could not be loaded", () => {
-  it("gets no live messages, which would hide the hole before them", () => {
+describe("a history that could not be loaded", () => {
+  it("gets no live messages, which would hide the gap before them", () => {
     const failed: Conversation = { ...newConversation(BOB), loaded: "failed" };
     const after = apply(failed, message(9));
     expect(after.messages).toEqual([]);
@@ -83,21 +83,20 @@ describe("what could not be loaded", () => {
 });
 
 describe("unread messages", () => {
-  it("are counted also where they come with a page, each once", () => {
+  it("are counted once, even if they arrive with a page", () => {
     const two = withPage(readUpTo(loaded([1]), 1), page([1, 2, 3], 3), ANN, true);
     expect(two.unread).toBe(2);
     expect(withPage(two, page([1, 2, 3], 3), ANN, true).unread).toBe(2);
     expect(withPage(two, page([0], 3), ANN, false).unread).toBe(2);
   });
 
-
-  it("are the other's, after what was read", () => {
+  it("are those of the other person after the last that was read", () => {
     const three = apply(loaded([1]), message(2), message(3), { ...message(4), sender: ANN });
-    expect(three.unread).toBe(0); // one who writes has read
+    expect(three.unread).toBe(0); // whoever writes has read
     expect(apply(three, message(5)).unread).toBe(1);
   });
 
-  it("are fewer once they are read, here or on another device, or deleted", () => {
+  it("become fewer when they are read, on any device, or deleted", () => {
     const three = apply(readUpTo(loaded([1]), 1), message(2), message(3), message(4));
     expect(three.unread).toBe(3);
     expect(readUpTo(three, 3).unread).toBe(1);
@@ -108,14 +107,14 @@ describe("unread messages", () => {
 });
 
 describe("rows", () => {
-  it("show days, where the news begin, and what is not sent yet", () => {
+  it("show days, where unread messages begin, and what is not sent yet", () => {
     const send = { type: "send", id: "x", to: BOB, text: "soon" } as const;
     const rows = rowsOf(loaded([1, 2]), [{ op: send, to: BOB, order: Date.parse("2026-01-02T12:00:00Z") }], ANN, 1);
     expect(rows.map(({ kind }) => kind)).toEqual(["day", "bubble", "new", "bubble", "day", "bubble"]);
     expect(rows.at(-1)).toMatchObject({ delivery: "waiting", own: true });
   });
 
-  it("show once what another tab has sent, and this one has yet to hear of", () => {
+  it("show once what another tab has sent before this one hears of it", () => {
     const send = { type: "send", id: "m2", to: BOB, text: "text 2" } as const;
     const rows = rowsOf(loaded([1, 2]), [{ op: send, to: BOB, order: 3 }], ANN, null);
     expect(rows.filter(({ key }) => key === "m2")).toHaveLength(1);

@@ -11,7 +11,7 @@ function known(head: number): Cursors {
 
 const seqs = (entries: ReadonlyArray<{ seq: number }>) => entries.map(({ seq }) => seq);
 
-it("lets the next entry pass, and none twice", () => {
+it("passes on the next entry, and none twice", () => {
   const cursors = known(4);
   expect(seqs(cursors.offer(message(5)).entries)).toEqual([5]);
   expect(cursors.offer(message(5))).toEqual({ entries: [] });
@@ -19,15 +19,15 @@ it("lets the next entry pass, and none twice", () => {
   expect(cursors.get("c1")).toBe(5);
 });
 
-it("misses the entries before one that is too high", () => {
+it("notices the gap before an entry that is too high", () => {
   const cursors = known(4);
-  expect(cursors.offer(message(7))).toEqual({ entries: [], lacks: "entries" });
+  expect(cursors.offer(message(7))).toEqual({ entries: [], missing: "entries" });
   expect(cursors.behind).toBe(true);
   for (const seq of [5, 6, 7]) expect(seqs(cursors.offer(message(seq)).entries)).toEqual([seq]);
   expect(cursors.behind).toBe(false);
 });
 
-it("knows that an ack may overtake an earlier entry", () => {
+it("expects that an ack may overtake an earlier entry", () => {
   const cursors = known(4);
   expect(cursors.acked("c1", 6)).toBe("entries");
   expect(cursors.get("c1")).toBe(4);
@@ -37,24 +37,24 @@ it("knows that an ack may overtake an earlier entry", () => {
   expect(cursors.behind).toBe(false);
 });
 
-it("goes on over several acks in a row", () => {
+it("advances over several acks in a row", () => {
   const cursors = known(0);
   expect(cursors.acked("c1", 1)).toBeUndefined();
   expect(cursors.acked("c1", 2)).toBeUndefined();
   expect(cursors.get("c1")).toBe(2);
 });
 
-it("takes the first entry of all as the beginning of a conversation", () => {
+it("takes entry 1 as the beginning of a conversation", () => {
   const cursors = new Cursors();
   expect(seqs(cursors.offer(message(1)).entries)).toEqual([1]);
   expect(cursors.acked("c2", 1)).toBeUndefined();
   expect(cursors.chunks(10)).toEqual([{ c1: 1, c2: 1 }]);
 });
 
-it("keeps entries of what it does not know until that is loaded", () => {
+it("holds entries of an unknown conversation until it is loaded", () => {
   const cursors = new Cursors();
-  expect(cursors.offer(message(8))).toEqual({ entries: [], lacks: "history" });
-  expect(cursors.offer(message(9))).toEqual({ entries: [], lacks: "history" });
+  expect(cursors.offer(message(8))).toEqual({ entries: [], missing: "history" });
+  expect(cursors.offer(message(9))).toEqual({ entries: [], missing: "history" });
   expect(seqs(cursors.adopt("c1", 8))).toEqual([9]);
   expect(cursors.get("c1")).toBe(9);
 });
@@ -65,7 +65,7 @@ it("never goes back", () => {
   expect(cursors.get("c1")).toBe(9);
 });
 
-it("names its cursors in as many parts as the service wants", () => {
+it("returns its cursors in chunks", () => {
   const cursors = new Cursors();
   for (const id of ["a", "b", "c"]) cursors.adopt(id, 1);
   expect(cursors.chunks(2)).toEqual([{ a: 1, b: 1 }, { c: 1 }]);

@@ -1,16 +1,16 @@
-// A client on a scripted server, anew for each test.
+// A new client on a scripted server for each test.
 
 import { afterEach, beforeEach, vi } from "vitest";
 
 import { ChatClient } from "../src/client/client";
 import type { OutboxStorage } from "../src/client/outbox";
 import type { Send } from "../src/protocol";
-import { after, lastSocket, memory, ScriptedSocket, ScriptedTokens, settled, Witness } from "./scripted_server";
+import { advance, lastSocket, memoryStorage, ScriptedSocket, ScriptedTokens, flushMicrotasks, RecordingListener } from "./scripted_server";
 
 export const BOB = "bob@example.org";
-export const device = { witness: new Witness(), storage: memory() as OutboxStorage } as {
+export const device = { listener: new RecordingListener(), storage: memoryStorage() as OutboxStorage } as {
   client: ChatClient;
-  witness: Witness;
+  listener: RecordingListener;
   storage: OutboxStorage;
 };
 
@@ -18,8 +18,8 @@ beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
   vi.stubGlobal("WebSocket", ScriptedSocket);
   ScriptedSocket.all = [];
-  device.storage = memory();
-  device.witness = new Witness();
+  device.storage = memoryStorage();
+  device.listener = new RecordingListener();
 });
 
 afterEach(() => {
@@ -27,27 +27,27 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-export async function started(from: OutboxStorage = device.storage): Promise<void> {
-  device.client = new ChatClient("ws://chat.example/ws", new ScriptedTokens(), from, device.witness);
+export async function start(from: OutboxStorage = device.storage): Promise<void> {
+  device.client = new ChatClient("ws://chat.example/ws", new ScriptedTokens(), from, device.listener);
   await device.client.start();
-  await settled();
+  await flushMicrotasks();
 }
 
-export async function online(): Promise<ScriptedSocket> {
+export async function connect(): Promise<ScriptedSocket> {
   return lastSocket().welcome();
 }
 
 export const send = (id: string, text = id): Send => ({ type: "send", id, to: BOB, text });
 
-export function acked(id: string, seq: number, conversation = "c1"): void {
+export function ack(id: string, seq: number, conversation = "c1"): void {
   lastSocket().say({ type: "ack", id, conversation, seq, timestamp: "2026-01-01T00:00:00Z" });
 }
 
-export const sent = () => lastSocket().taken("send").map(({ id }) => id);
+export const sent = () => lastSocket().received("send").map(({ id }) => id);
 
-export async function comesBack(): Promise<void> {
+export async function reconnect(): Promise<void> {
   const { length } = ScriptedSocket.all;
   lastSocket().end(1006);
-  while (ScriptedSocket.all.length === length) await after(100);
+  while (ScriptedSocket.all.length === length) await advance(100);
   await lastSocket().welcome();
 }

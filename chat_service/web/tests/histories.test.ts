@@ -8,7 +8,7 @@ import { message } from "./scripted_server";
 
 const BOB = "bob@example.org";
 
-it("loads one page at a time, and misses no entry that comes while a second one is under way", async () => {
+it("loads one page at a time, and misses no entry that arrives meanwhile", async () => {
   const answers: Array<(page: HistoryView) => void> = [];
   const api = { history: () => new Promise<HistoryView>((answer) => answers.push(answer)) };
   let conversation: Conversation = newConversation(BOB);
@@ -16,11 +16,11 @@ it("loads one page at a time, and misses no entry that comes while a second one 
     get: () => conversation,
     change: (_, change) => (conversation = change(conversation)),
   });
-  const loads = [histories.newest(BOB), histories.newest(BOB), histories.newest(BOB)];
+  const loads = [histories.loadNewest(BOB), histories.loadNewest(BOB), histories.loadNewest(BOB)];
   for (let turn = 1; turn <= loads.length; turn++) {
     await expect.poll(() => answers.length).toBe(turn);
     expect(conversation.loaded).toBe("loading");
-    if (turn === 3) histories.came(BOB, message(2));
+    if (turn === 3) histories.arrived(BOB, message(2));
     answers.at(-1)!(page());
   }
   await Promise.all(loads);

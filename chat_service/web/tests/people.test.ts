@@ -24,14 +24,14 @@ describe("names of people", () => {
     people = new People(session as unknown as Session);
   });
 
-  it("are guessed until the directory has told them", async () => {
+  it("are guessed until the directory answers", async () => {
     answers = [BOB];
     expect(people.get(BOB.email).name).toBe("Bob");
     await vi.runAllTimersAsync();
     expect(people.get(BOB.email).name).toBe("Bob Okafor");
   });
 
-  it("are asked for again where the directory could not answer just then", async () => {
+  it("are loaded again if the directory refused for now", async () => {
     answers = [new Refused(429, "rate_limited", "", [], 700), BOB];
     people.get(BOB.email);
     await vi.advanceTimersByTimeAsync(600);
@@ -40,7 +40,7 @@ describe("names of people", () => {
     expect(people.get(BOB.email).name).toBe("Bob Okafor");
   });
 
-  it("of those who are not there are asked for once", async () => {
+  it("of people who do not exist are loaded once", async () => {
     answers = [new Refused(404, "unknown_employee", ""), BOB];
     people.get(BOB.email);
     await vi.runAllTimersAsync();

@@ -1,4 +1,4 @@
-// A server that does what a test says, behind a `WebSocket` of its own.
+// A scripted server behind a `WebSocket` of its own.
 
 import { vi } from "vitest";
 
@@ -29,7 +29,7 @@ export class ScriptedSocket {
     this.readyState = 3;
   }
 
-  // What the test does.
+  // What the test calls.
 
   accept(): void {
     this.readyState = 1;
@@ -46,7 +46,7 @@ export class ScriptedSocket {
       token_expires_at: "2026-01-01T00:10:00Z",
       limits: { text: 4000, frame_bytes: 65_536, in_flight: 64, resume_conversations: 2 },
     });
-    await settled();
+    await flushMicrotasks();
     return this;
   }
 
@@ -59,15 +59,15 @@ export class ScriptedSocket {
     this.onclose?.({ code });
   }
 
-  taken<Type extends wire.ClientOp["type"]>(type: Type): Array<Extract<wire.ClientOp, { type: Type }>> {
+  received<Type extends wire.ClientOp["type"]>(type: Type): Array<Extract<wire.ClientOp, { type: Type }>> {
     return this.ops.filter((op) => op.type === type) as never;
   }
 
   /** Answers the last `resume`. */
   async resumed(conversations: wire.Resumed["conversations"] = {}): Promise<void> {
-    const { id } = this.taken("resume").at(-1)!;
+    const { id } = this.received("resume").at(-1)!;
     this.say({ type: "resumed", id: id!, conversations });
-    await settled();
+    await flushMicrotasks();
   }
 }
 
@@ -75,14 +75,14 @@ export function lastSocket(): ScriptedSocket {
   return ScriptedSocket.all.at(-1)!;
 }
 
-/** Lets everything run that waits for no time. */
-export async function settled(): Promise<void> {
+/** Runs everything that does not wait for a timer. */
+export async function flushMicrotasks(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
 }
 
-export async function after(ms: number): Promise<void> {
+export async function advance(ms: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(ms);
-  await settled();
+  await flushMicrotasks();
 }
 
 export class ScriptedTokens implements Tokens {
@@ -103,7 +103,7 @@ export class ScriptedTokens implements Tokens {
   }
 }
 
-export function memory(): OutboxStorage & { items: Map<string, OutboxItem> } {
+export function memoryStorage(): OutboxStorage & { items: Map<string, OutboxItem> } {
   const items = new Map<string, OutboxItem>();
   return {
     items,
@@ -114,7 +114,7 @@ export function memory(): OutboxStorage & { items: Map<string, OutboxItem> } {
   };
 }
 
-export class Witness implements ChatListener {
+export class RecordingListener implements ChatListener {
   states: string[] = [];
   entries: wire.LogEvent[] = [];
   storedIds: string[] = [];

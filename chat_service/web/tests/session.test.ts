@@ -17,7 +17,7 @@ beforeEach(() => {
 });
 
 describe("tokens", () => {
-  it("are replaced once, however many tabs want another at the same time", async () => {
+  it("are refreshed once, however many tabs want to at the same time", async () => {
     const [one, two] = await tabs();
     service.life = 1000;
     const tokens = await Promise.all([one.token("access 1"), two.token("access 1"), one.token("access 1")]);
@@ -25,7 +25,7 @@ describe("tokens", () => {
     expect(service.used).toEqual(["refresh 1"]);
   });
 
-  it("outlive a refresh whose answer was lost", async () => {
+  it("survive a refresh whose answer was lost", async () => {
     const [tab] = await tabs();
     service.failure = new Error("offline");
     await expect(tab.token("access 1")).rejects.toThrow("offline");
@@ -34,15 +34,15 @@ describe("tokens", () => {
     expect(tab.employee).not.toBeNull();
   });
 
-  it("end with the session, for all tabs, which say why", async () => {
+  it("end with the session in all tabs, which know why", async () => {
     const [one, two] = await tabs();
     service.failure = new Refused(401, "invalid_credentials", "The session was ended.");
     await expect(one.token("access 1")).rejects.toThrow(SessionEnded);
     await vi.waitFor(() => expect(two.employee).toBeNull());
-    expect([one.farewell, two.farewell]).toEqual(["ended", "ended"]);
+    expect([one.logoutReason, two.logoutReason]).toEqual(["ended", "ended"]);
   });
 
-  it("are not brought back by a refresh that was under way when one logged out", async () => {
+  it("are not restored by a refresh that was in flight during a logout", async () => {
     const [one, two] = await tabs();
     const token = one.token("access 1");
     service.hold();
@@ -57,14 +57,14 @@ describe("tokens", () => {
 });
 
 describe("logging out", () => {
-  it("ends the session also where the access token is too old for it", async () => {
+  it("ends the session even if the access token has expired", async () => {
     const [tab] = await tabs();
     service.believed = "access 2";
     await tab.logOut();
     expect(service.loggedOut).toEqual(["access 2"]);
   });
 
-  it("is not undone, nor does it undo another log-in, in a tab that hears of it late", async () => {
+  it("is neither undone, nor ends a later login, in a tab that hears of it late", async () => {
     const [one, two] = await tabs();
     Tabs.deaf = true;
     await one.logOut();
@@ -75,7 +75,7 @@ describe("logging out", () => {
   });
 });
 
-it("is kept in the tab alone where the browser keeps nothing", async () => {
+it("is kept in the tab alone if the browser refuses storage", async () => {
   vi.stubGlobal("indexedDB", { open: () => { throw new DOMException("no", "SecurityError"); } });
   const warned = vi.spyOn(console, "warn").mockImplementation(() => undefined);
   const tab = await Session.open(api());

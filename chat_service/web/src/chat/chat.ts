@@ -1,7 +1,7 @@
-// Everything the page shows of one's chats, as a value that is replaced when something changes.
+// Everything the page shows of one's conversations, as a value that is replaced on each change.
 //
-// It joins what the client tells live with what is loaded by REST; `client/` sees to order and
-// repetition, `conversation.ts` to what news means.
+// Combines the client's live events with what is loaded by REST. `client/` takes care of order and
+// repeats, `conversation.ts` of what each event changes.
 
 import { ChatClient, type ChatListener } from "../client/client";
 import type { ConnectionState } from "../client/connection";
@@ -10,47 +10,55 @@ import { newId } from "../new_id";
 import type * as wire from "../protocol";
 import type { Session } from "../session/session";
 import { ChatApi } from "./chat_api";
-import { type Conversation, listed, newConversation, readUpTo, withEntry, withMarker } from "./conversation";
+import {
+  type Conversation,
+  newConversation,
+  readUpTo,
+  withEntry,
+  withListed,
+  withMarker,
+} from "./conversation";
 import { Histories } from "./histories";
 import { Presences } from "./presences";
 
-const MOST_PAGES = 10;
+const MAX_PAGES = 10;
 const RETRY_MS = 3_000;
-const COUNT_MS = 1_000;
-/** A thousand events in a moment are shown as one. */
-const TELL_MS = 12;
+const RECOUNT_MS = 1_000;
+/** Changes within this time are rendered together. */
+const NOTIFY_MS = 12;
 
 export interface Snapshot {
   readonly connection: ConnectionState;
   readonly list: "loading" | "ready" | "failed";
-  /** By the other one's address. */
+  /** By the other person's address. */
   readonly conversations: ReadonlyMap<string, Conversation>;
   readonly outbox: readonly OutboxItem[];
   readonly typing: ReadonlySet<string>;
   readonly presence: ReadonlyMap<string, wire.Presence>;
-  /** Characters of a message. */
+  /** In characters. */
   readonly textLimit: number;
 }
 
-/** What somebody should be told, besides what is shown. */
-export interface News {
-  arrived?(message: wire.Message): void;
-  /** Its text is gone. */
-  deleted?(message: string): void;
-  failed?(what: string): void;
+/** Events that the person is alerted to, besides what is shown. */
+export interface Alerts {
+  messageArrived?(message: wire.Message): void;
+  messageDeleted?(id: string): void;
+  changeFailed?(explanation: string): void;
 }
 
 export class Chat implements ChatListener {
   readonly client: ChatClient;
-  news: News = {};
+  alerts: Alerts = {};
   #api: ChatApi;
   #presences: Presences;
   #listeners = new Set<() => void>();
-  #telling: ReturnType<typeof setTimeout> | undefined;
+  #notifying: ReturnType<typeof setTimeout> | undefined;
+  /** What the load of the list that is under way has to find; null if none is. */
   #stale: Set<string> | null = null;
+  /** Conversations to recount soon: the other person's address by id. */
   #uncounted = new Map<string, string>();
-  #counting: ReturnType<typeof setTimeout> | undefined;
   #histories: Histories;
+  /** The other person's address by the conversation's id. */
   #ids = new Map<string, string>();
   #snapshot: Snapshot = {
     connection: { name: "connecting" },
@@ -86,22 +94,22 @@ export class Chat implements ChatListener {
     return () => this.#listeners.delete(listener);
   };
 
-  // What a person does.
+  // What the person does.
 
   async open(other: string): Promise<void> {
     const { loaded } = this.#conversation(other);
-    if (loaded === "nothing" || loaded === "failed") await this.#histories.newest(other);
-    this.#presences.ask([other]);
+    if (loaded === "nothing" || loaded === "failed") await this.#histories.loadNewest(other);
+    this.#presences.load([other]);
   }
 
-  /** More of the history; true where there was some. `again` where it could not be loaded before. */
-  loadOlder(other: string, again = false): Promise<boolean> {
-    return this.#histories.older(other, again);
+  /** Resolves to whether there were older messages. `retry`: even if loading them failed before. */
+  loadOlder(other: string, retry = false): Promise<boolean> {
+    return this.#histories.loadOlder(other, retry);
   }
 
-  /** Nobody looks at it any more. */
+  /** The conversation is no longer shown. */
   leave(other: string): void {
-    this.#histories.shorten(other);
+    this.#histories.trim(other);
   }
 
   send(to: string, text: string): void {
@@ -124,7 +132,7 @@ export class Chat implements ChatListener {
     this.#change(other, (known) => readUpTo(known, seq));
   }
 
-  // What the client tells.
+  // What the client reports.
 
   connection(connection: ConnectionState): void {
     this.#set({ connection });
@@ -139,20 +147,21 @@ export class Chat implements ChatListener {
     for (const { op, refusal } of items) {
       if (!refusal || op.type === "send") continue;
       this.client.outbox.discard(op.id);
-      this.news.failed?.(`The message was not ${op.type === "edit" ? "changed" : "deleted"}: ${refusal.detail}`);
+      const change = op.type === "edit" ? "changed" : "deleted";
+      this.alerts.changeFailed?.(`The message was not ${change}: ${refusal.detail}`);
     }
   }
 
   entry(entry: wire.LogEvent): void {
     const other = this.#otherOf(entry.participants);
-    this.#histories.came(other, entry);
+    this.#histories.arrived(other, entry);
     this.#change(other, (known) => withEntry(known, entry, this.me));
     if (entry.sender === this.me) return;
     this.client.mark(entry.conversation, { received: entry.seq });
     if (entry.type === "message") {
       this.#presences.typing(other, false);
-      this.news.arrived?.(entry);
-    } else if (entry.type === "deleted") this.news.deleted?.(entry.message);
+      this.alerts.messageArrived?.(entry);
+    } else if (entry.type === "deleted") this.alerts.messageDeleted?.(entry.message);
   }
 
   stored({ op, to }: OutboxItem, at: { conversation: string; seq: number; timestamp: string }): void {
@@ -165,13 +174,13 @@ export class Chat implements ChatListener {
         : op.type === "edit"
           ? { ...common, participants, type: "edited", message: op.message, text: op.text }
           : { ...common, participants, type: "deleted", message: op.message };
-    this.#histories.came(to, entry);
+    this.#histories.arrived(to, entry);
     this.#change(to, (known) => withEntry(known, entry, this.me));
-    if (seq === 1) this.#presences.ask([to]);
+    if (seq === 1) this.#presences.load([to]);
   }
 
   signal(event: wire.MarkerEvent | wire.TypingEvent | wire.PresenceEvent): void {
-    if (event.type === "presence") return this.#presences.told(event);
+    if (event.type === "presence") return this.#presences.update(event);
     const other = this.#ids.get(event.conversation);
     if (!other) return;
     if (event.type === "typing") {
@@ -191,10 +200,10 @@ export class Chat implements ChatListener {
   caughtUp(): void {
     if (this.#stale === null) this.#set({ list: "ready" });
     for (const { other, loaded, older } of this.#snapshot.conversations.values()) {
-      if (loaded === "failed") void this.#histories.newest(other);
+      if (loaded === "failed") void this.#histories.loadNewest(other);
       else if (older === "failed") void this.loadOlder(other, true);
     }
-    this.#presences.ask([...this.#snapshot.conversations.keys()]);
+    this.#presences.load([...this.#snapshot.conversations.keys()]);
   }
 
   // Loading.
@@ -203,39 +212,40 @@ export class Chat implements ChatListener {
     this.stale([]);
   }
 
-  /** Loads the list as far as it is needed to find everything that is stale. */
+  /** Loads the list until everything stale was found in it. */
   async #loadList(): Promise<void> {
     const found = new Set<string>();
     try {
       let before: string | null = null;
-      for (let page = 0; page < MOST_PAGES; page++) {
+      for (let page = 0; page < MAX_PAGES; page++) {
         const { conversations, next }: wire.ConversationsView = await this.#api.conversations(before);
-        await Promise.all(conversations.map((view) => this.#listed(view, found)));
+        await Promise.all(conversations.map((view) => this.#applyListed(view, found)));
         before = next;
         if (before === null || [...this.#stale!].every((id) => found.has(id))) break;
       }
       const left = [...this.#stale!].filter((id) => !found.has(id) && !this.#ids.has(id));
       this.#stale = null;
       this.#set({ list: "ready" });
-      if (left.length > 0) this.#lookAgain(left);
+      if (left.length > 0) this.#retryLater(left);
     } catch {
       const left = [...this.#stale!].filter((id) => !found.has(id));
       this.#stale = null;
       if (this.#snapshot.list === "loading") this.#set({ list: "failed" });
-      this.#lookAgain(left);
+      this.#retryLater(left);
     }
-    this.#presences.ask([...this.#snapshot.conversations.keys()]);
+    this.#presences.load([...this.#snapshot.conversations.keys()]);
   }
 
-  /** Of what was read in part on another device, and is not here: how much is left? */
+  /** Another device read a part of what is not loaded here: asks the service how much is unread. */
   #recount(conversation: string, other: string): void {
+    if (this.#uncounted.size === 0) setTimeout(() => this.#recountNow(), RECOUNT_MS);
     this.#uncounted.set(conversation, other);
-    this.#counting ??= setTimeout(() => {
-      this.#counting = undefined;
-      const left = [...this.#uncounted].filter(([, one]) => this.#isUncounted(one));
-      this.#uncounted.clear();
-      if (this.client.online && left.length > 0) this.stale(left.map(([id]) => id));
-    }, COUNT_MS);
+  }
+
+  #recountNow(): void {
+    const left = [...this.#uncounted].filter(([, other]) => this.#isUncounted(other));
+    this.#uncounted.clear();
+    if (this.client.online && left.length > 0) this.stale(left.map(([id]) => id));
   }
 
   #isUncounted(other: string): boolean {
@@ -243,18 +253,18 @@ export class Chat implements ChatListener {
     return unread > 0 && loaded === "nothing";
   }
 
-  /** Later, as the list may be a moment behind; after a reconnect the resume names what is stale. */
-  #lookAgain(conversations: string[]): void {
+  /** The list may lag a moment behind. Not while offline: the next resume names what is stale. */
+  #retryLater(conversations: string[]): void {
     setTimeout(() => this.client.online && this.stale(conversations), RETRY_MS);
   }
 
-  async #listed(view: wire.ConversationView, found: Set<string>): Promise<void> {
+  async #applyListed(view: wire.ConversationView, found: Set<string>): Promise<void> {
     const other = this.#otherOf(view.participants);
     found.add(view.conversation);
     if (this.#ids.has(view.conversation) && !this.#stale!.has(view.conversation)) return;
     const { loaded } = this.#conversation(other);
-    this.#change(other, (known) => listed(view, this.me, known));
-    if (loaded !== "nothing") await this.#histories.newest(other);
+    this.#change(other, (known) => withListed(known, view, this.me));
+    if (loaded !== "nothing") await this.#histories.loadNewest(other);
     this.client.adopt(view.conversation, view.head);
     if (view.unread > 0) this.client.mark(view.conversation, { received: view.head });
   }
@@ -277,9 +287,9 @@ export class Chat implements ChatListener {
 
   #set(change: Partial<Snapshot>): void {
     this.#snapshot = { ...this.#snapshot, ...change };
-    this.#telling ??= setTimeout(() => {
-      this.#telling = undefined;
+    this.#notifying ??= setTimeout(() => {
+      this.#notifying = undefined;
       for (const listener of this.#listeners) listener();
-    }, TELL_MS);
+    }, NOTIFY_MS);
   }
 }

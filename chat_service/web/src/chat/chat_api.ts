@@ -1,4 +1,4 @@
-// The chat service's REST API, as far as the page uses it.
+// The part of the chat service's REST API that the page uses.
 
 import type * as wire from "../protocol";
 import type { Session } from "../session/session";

@@ -1,10 +1,10 @@
-// What this device knows of a conversation, and how each piece of news changes it. Pure functions.
+// What this device knows of a conversation, and how each event changes it. Pure functions.
 
 import type * as wire from "../protocol";
 
-const MOST_UNREAD = 100;
+const MAX_UNREAD = 100;
 
-/** How much of the history is here: `messages` have no hole, and end with the newest. */
+/** How much of the history is loaded. `messages` has no gap, and ends with the newest message. */
 export type Loaded = "nothing" | "loading" | "failed" | "some" | "all";
 
 export interface Position {
@@ -13,26 +13,26 @@ export interface Position {
 }
 
 export interface Conversation {
-  /** The other one's address: what a conversation is known by before it has an id. */
+  /** The other person's address: it identifies a conversation that has no id yet. */
   readonly other: string;
   readonly id: string | null;
   readonly head: number;
   readonly last: wire.MessageView | null;
-  /** The other's messages that were not read here, up to 100. */
+  /** How many of the other's messages are unread, up to 100. */
   readonly unread: number;
   readonly mine: Position;
   readonly theirs: Position;
   readonly messages: readonly wire.MessageView[];
   readonly loaded: Loaded;
-  /** The page before `messages`, where it is not just a matter of asking. */
+  /** The state of the page before `messages`; null if it can be loaded. */
   readonly older: "loading" | "failed" | null;
-  /** Milliseconds; the list is sorted by it. */
+  /** Milliseconds since the epoch; the list is sorted by it. */
   readonly changedAt: number;
 }
 
-/** Where a message may be added without leaving a hole, or a page is under way that fills it. */
-const GROWING: readonly Loaded[] = ["loading", "some", "all"];
-const NOWHERE: Position = { received: 0, read: 0 };
+/** A new message leaves no gap here, or none that the page being loaded does not fill. */
+const APPENDABLE: readonly Loaded[] = ["loading", "some", "all"];
+const START: Position = { received: 0, read: 0 };
 
 export function newConversation(other: string): Conversation {
   return {
@@ -41,8 +41,8 @@ export function newConversation(other: string): Conversation {
     head: 0,
     last: null,
     unread: 0,
-    mine: NOWHERE,
-    theirs: NOWHERE,
+    mine: START,
+    theirs: START,
     messages: [],
     loaded: "nothing",
     older: null,
@@ -50,11 +50,11 @@ export function newConversation(other: string): Conversation {
   };
 }
 
-/** As the list tells it; what is here of the history stays. */
-export function listed(
+/** As the list shows it. What is loaded of the history stays. */
+export function withListed(
+  before: Conversation,
   view: wire.ConversationView,
   me: string,
-  before: Conversation,
 ): Conversation {
   return {
     ...before,
@@ -68,7 +68,7 @@ export function listed(
   };
 }
 
-/** A page of history, the newest or one that ends where `messages` begins. */
+/** A page of history: the newest, or the one that ends where `messages` begins. */
 export function withPage(
   conversation: Conversation,
   page: wire.HistoryView,
@@ -84,7 +84,7 @@ export function withPage(
   const last = end && end.seq >= (conversation.last?.seq ?? 0) ? end : conversation.last;
   const mine = highest(conversation.mine, page.markers.find((marker) => marker.employee === me));
   const counted = Math.max(mine.read, conversation.last?.seq ?? 0);
-  const uncounted = page.messages.filter((message) => isNews(message, counted, me)).length;
+  const added = page.messages.filter((message) => isUnread(message, counted, me)).length;
   return {
     ...conversation,
     id: page.messages.length > 0 ? page.conversation : conversation.id,
@@ -93,14 +93,14 @@ export function withPage(
     messages,
     loaded: page.has_more ? "some" : "all",
     older: null,
-    unread: Math.min(MOST_UNREAD, conversation.unread + uncounted),
+    unread: Math.min(MAX_UNREAD, conversation.unread + added),
     mine,
     theirs: highest(conversation.theirs, page.markers.find((marker) => marker.employee !== me)),
     changedAt: last ? Date.parse(last.timestamp) : conversation.changedAt,
   };
 }
 
-/** The next entry of the log; applying one twice changes nothing. */
+/** The next entry of the log. Applying one twice changes nothing. */
 export function withEntry(conversation: Conversation, entry: wire.LogEvent, me: string): Conversation {
   const advanced = {
     ...conversation,
@@ -111,7 +111,7 @@ export function withEntry(conversation: Conversation, entry: wire.LogEvent, me: 
     case "message":
       return withMessage(advanced, viewOf(entry), me);
     case "edited":
-      if (entry.text === undefined) return advanced; // its deletion follows
+      if (entry.text === undefined) return advanced; // deleted since: that entry follows
       return patched(advanced, entry.message, { text: entry.text, edited_at: entry.timestamp });
     case "deleted":
       return withoutText(advanced, entry.message, me);
@@ -126,13 +126,13 @@ export function withMessage(
   const { messages, last, mine, theirs } = conversation;
   const position = { received: message.seq, read: message.seq };
   const own = message.sender === me;
-  const counts = isNews(message, Math.max(mine.read, last?.seq ?? 0), me);
+  const counts = isUnread(message, Math.max(mine.read, last?.seq ?? 0), me);
   return {
     ...conversation,
     head: Math.max(conversation.head, message.seq),
     last: !last || message.seq >= last.seq ? message : last,
-    messages: GROWING.includes(conversation.loaded) ? inserted(messages, message) : messages,
-    unread: own ? 0 : Math.min(MOST_UNREAD, conversation.unread + (counts ? 1 : 0)),
+    messages: APPENDABLE.includes(conversation.loaded) ? inserted(messages, message) : messages,
+    unread: own ? 0 : Math.min(MAX_UNREAD, conversation.unread + (counts ? 1 : 0)),
     mine: own ? highest(mine, position) : mine,
     theirs: own ? theirs : highest(theirs, position),
     changedAt: Math.max(conversation.changedAt, Date.parse(message.timestamp)),
@@ -146,7 +146,7 @@ export function withMarker(conversation: Conversation, marker: wire.MarkerEvent,
   return readUpTo({ ...conversation, mine: highest(conversation.mine, marker) }, marker.read);
 }
 
-/** One has read up to here, on this device or another. */
+/** This person has read up to here, on any device. */
 export function readUpTo(conversation: Conversation, seq: number): Conversation {
   const { messages, other, head, last } = conversation;
   const mine = highest(conversation.mine, { received: seq, read: seq });
@@ -154,19 +154,20 @@ export function readUpTo(conversation: Conversation, seq: number): Conversation 
     (message) => message.seq > mine.read && message.sender === other && !message.deleted,
   ).length;
   const nothingLeft = mine.read >= head || (last !== null && mine.read >= last.seq);
-  const unread = nothingLeft ? 0 : messages.length > 0 ? Math.min(conversation.unread, left) : conversation.unread;
-  return { ...conversation, mine, unread };
+  if (nothingLeft) return { ...conversation, mine, unread: 0 };
+  const most = messages.length > 0 ? left : conversation.unread;
+  return { ...conversation, mine, unread: Math.min(conversation.unread, most) };
 }
 
-/** Somebody else's words beyond `counted`. */
-function isNews(message: wire.MessageView, counted: number, me: string): boolean {
+/** A message of the other person after `counted`. */
+function isUnread(message: wire.MessageView, counted: number, me: string): boolean {
   return message.sender !== me && !message.deleted && message.seq > counted;
 }
 
 function withoutText(conversation: Conversation, id: string, me: string): Conversation {
   const { messages, last, mine, unread } = conversation;
   const message = messages.find((one) => one.id === id) ?? (last?.id === id ? last : undefined);
-  const counted = message !== undefined && isNews(message, mine.read, me);
+  const counted = message !== undefined && isUnread(message, mine.read, me);
   return {
     ...patched(conversation, id, { deleted: true, text: undefined }),
     unread: counted ? Math.max(0, unread - 1) : unread,

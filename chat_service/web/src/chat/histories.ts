@@ -1,4 +1,4 @@
-// Histories, loaded page by page, one page of a conversation at a time.
+// Loads histories page by page, one page of a conversation at a time.
 
 import type * as wire from "../protocol";
 import type { ChatApi } from "./chat_api";
@@ -6,18 +6,18 @@ import { type Conversation, withEntry, withPage } from "./conversation";
 
 const PAGE = 60;
 const LONG_PAGE = 200;
-/** What is kept of a conversation that nobody looks at. */
+/** How many messages of a conversation are kept while it is not shown. */
 const KEPT = 200;
 
-/** Conversations by the other one's address. */
-export interface Shelf {
+/** Conversations by the other person's address. */
+export interface ConversationStore {
   get(other: string): Conversation;
   change(other: string, change: (known: Conversation) => Conversation): void;
 }
 
 interface Load {
   page: Promise<boolean>;
-  /** Entries that came while the page was under way. */
+  /** Entries that arrived while the page was loading. */
   meanwhile: wire.LogEvent[];
 }
 
@@ -27,36 +27,38 @@ export class Histories {
   constructor(
     private readonly api: ChatApi,
     private readonly me: string,
-    private readonly shelf: Shelf,
+    private readonly store: ConversationStore,
   ) {}
 
-  /** An entry that a page under way may not have. */
-  came(other: string, entry: wire.LogEvent): void {
+  /** An entry arrived that the page being loaded may not have. */
+  arrived(other: string, entry: wire.LogEvent): void {
     this.#loads.get(other)?.meanwhile.push(entry);
   }
 
-  /** The newest page, in place of what is here where that does not reach it. */
-  async newest(other: string): Promise<boolean> {
+  /** Loads the newest page. It replaces older messages that would leave a gap before it. */
+  async loadNewest(other: string): Promise<boolean> {
     for (let load; (load = this.#loads.get(other)); ) await load.page;
-    const { unread } = this.shelf.get(other);
-    this.shelf.change(other, (known) => ({ ...known, loaded: "loading" }));
+    const { unread } = this.store.get(other);
+    this.store.change(other, (known) => ({ ...known, loaded: "loading" }));
     return this.#load(other, unread < PAGE / 2 ? PAGE : LONG_PAGE, undefined);
   }
 
-  /** The page before; true where there was one. `again` where it could not be loaded before. */
-  async older(other: string, again: boolean): Promise<boolean> {
-    const { messages, loaded, older } = this.shelf.get(other);
-    const underWay = this.#loads.get(other);
-    if (underWay) return underWay.page;
-    if (loaded !== "some" || (older === "failed" && !again)) return false;
-    this.shelf.change(other, (known) => ({ ...known, older: "loading" }));
+  /** Resolves to whether there was an older page. `retry`: even if loading it failed before. */
+  async loadOlder(other: string, retry: boolean): Promise<boolean> {
+    const { messages, loaded, older } = this.store.get(other);
+    const load = this.#loads.get(other);
+    if (load) return load.page;
+    if (loaded !== "some" || (older === "failed" && !retry)) return false;
+    this.store.change(other, (known) => ({ ...known, older: "loading" }));
     return this.#load(other, LONG_PAGE, messages[0]?.seq);
   }
 
-  /** Lets go of all but the end of a long one. */
-  shorten(other: string): void {
-    if (this.#loads.has(other) || this.shelf.get(other).messages.length <= 2 * KEPT) return;
-    this.shelf.change(other, (known) => ({ ...known, messages: known.messages.slice(-KEPT), loaded: "some" }));
+  /** Keeps only the end of a long history. */
+  trim(other: string): void {
+    if (this.#loads.has(other) || this.store.get(other).messages.length <= 2 * KEPT) return;
+    this.store.change(other, (known) => {
+      return { ...known, messages: known.messages.slice(-KEPT), loaded: "some" };
+    });
   }
 
   #load(other: string, limit: number, before: number | undefined): Promise<boolean> {
@@ -75,7 +77,7 @@ export class Histories {
     const newest = before === undefined;
     try {
       const page = await this.api.history(other, limit, before);
-      this.shelf.change(other, (known) =>
+      this.store.change(other, (known) =>
         meanwhile.reduce(
           (conversation, entry) => withEntry(conversation, entry, this.me),
           withPage(known, page, this.me, newest),
@@ -83,8 +85,8 @@ export class Histories {
       );
       return page.messages.length > 0;
     } catch {
-      this.shelf.change(other, (known) =>
-        // What is here may have a hole behind it: rather nothing than that.
+      this.store.change(other, (known) =>
+        // There may be a gap after what is loaded, so none of it is shown.
         newest ? { ...known, messages: [], loaded: "failed" } : { ...known, older: "failed" },
       );
       return false;

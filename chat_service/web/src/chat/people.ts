@@ -1,4 +1,4 @@
-// Names for addresses: asked of the directory when one is shown, and remembered for a day.
+// Names of people, by address: loaded from the directory when one is shown, and kept for a day.
 
 import { Refused } from "../http";
 import type { Employee } from "../session/auth_api";
@@ -6,7 +6,7 @@ import type { Session } from "../session/session";
 
 const KEY = "messaging.people";
 const DAY_MS = 24 * 3600_000;
-const AT_ONCE = 4;
+const CONCURRENCY = 4;
 
 type Known = Record<string, { name: string; department: string | null; at: number }>;
 
@@ -17,11 +17,11 @@ export interface Person {
 }
 
 export class People {
-  #known: Known = remembered();
-  /** As they are shown: the same object as long as nothing changed. */
+  #known: Known = load();
+  /** What `get` returned: the same object until something changes. */
   #shown = new Map<string, Person>();
-  #wanted: string[] = [];
-  #asked = new Set<string>();
+  #queue: string[] = [];
+  #requested = new Set<string>();
   #running = 0;
   #listeners = new Set<() => void>();
 
@@ -32,13 +32,14 @@ export class People {
     return () => this.#listeners.delete(listener);
   };
 
-  /** What is known now; the rest is asked for. */
+  /** What is known now. The rest is loaded, and listeners are told. */
   get(email: string): Person {
     const known = this.#known[email];
-    if (!known || known.at < Date.now() - DAY_MS) this.#want(email);
+    if (!known || known.at < Date.now() - DAY_MS) this.#request(email);
     const shown = this.#shown.get(email);
     if (shown) return shown;
-    const person = { email, name: known?.name ?? guess(email), department: known?.department ?? null };
+    const { name = guess(email), department = null } = known ?? {};
+    const person = { email, name, department };
     this.#shown.set(email, person);
     return person;
   }
@@ -50,7 +51,7 @@ export class People {
       const { name: before, department: formerly } = this.#shown.get(email) ?? {};
       if (before !== name || formerly !== department) this.#shown.delete(email);
     }
-    remember(this.#known);
+    save(this.#known);
     for (const listener of this.#listeners) listener();
   }
 
@@ -58,48 +59,48 @@ export class People {
     try {
       localStorage.removeItem(KEY);
     } catch {
-      // refused: nothing was kept either
+      // refused: nothing was stored either
     }
   }
 
-  #want(email: string): void {
-    if (this.#asked.has(email)) return;
-    this.#asked.add(email);
-    this.#wanted.push(email);
-    void this.#ask();
+  #request(email: string): void {
+    if (this.#requested.has(email)) return;
+    this.#requested.add(email);
+    this.#queue.push(email);
+    void this.#work();
   }
 
-  async #ask(): Promise<void> {
-    if (this.#running >= AT_ONCE) return;
+  async #work(): Promise<void> {
+    if (this.#running >= CONCURRENCY) return;
     this.#running++;
-    for (let email = this.#wanted.shift(); email !== undefined; email = this.#wanted.shift()) {
+    for (let email = this.#queue.shift(); email !== undefined; email = this.#queue.shift()) {
       const address = email;
       const found = this.session.withToken((token) => this.session.api.employee(token, address));
       await found.then(
         (employee) => this.learn([employee]),
-        (error: unknown) => this.#askLater(address, error),
+        (error: unknown) => this.#retryLater(address, error),
       );
     }
     this.#running--;
   }
 
-  /** Too many were asked for, or the service is busy. Who is not there at all is not asked for again. */
-  #askLater(email: string, error: unknown): void {
+  /** If the service refused the request for now. Who does not exist is not looked up again. */
+  #retryLater(email: string, error: unknown): void {
     if (!(error instanceof Refused) || error.retryAfterMs === undefined) return;
     setTimeout(() => {
-      this.#wanted.push(email);
-      void this.#ask();
+      this.#queue.push(email);
+      void this.#work();
     }, error.retryAfterMs);
   }
 }
 
-/** `bob.miller@example.com` is likely to be Bob Miller. */
+/** `bob.miller@example.com` is probably Bob Miller. */
 function guess(email: string): string {
   const words = email.split("@")[0]!.split(/[._-]+/).filter(Boolean);
   return words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join(" ") || email;
 }
 
-function remembered(): Known {
+function load(): Known {
   try {
     return JSON.parse(localStorage.getItem(KEY) ?? "{}") as Known;
   } catch {
@@ -107,10 +108,10 @@ function remembered(): Known {
   }
 }
 
-function remember(known: Known): void {
+function save(known: Known): void {
   try {
     localStorage.setItem(KEY, JSON.stringify(known));
   } catch {
-    // refused or full: they are asked for again
+    // refused or full: they are loaded again after a reload
   }
 }

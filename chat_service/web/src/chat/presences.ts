@@ -1,10 +1,11 @@
-// Who is online, and who types just now. Both are hints: lost ones are asked for, or run out.
+// Who is online, and who is typing. Events may be lost: presence is loaded again after a reconnect,
+// typing expires.
 
 import type * as wire from "../protocol";
 import type { ChatApi } from "./chat_api";
 
 const TYPING_MS = 6_000;
-const MOST_ASKED = 100; // their addresses have to fit into a URL that any proxy takes
+const PER_REQUEST = 100; // their addresses have to fit into a URL that every proxy accepts
 
 interface Shown {
   presence?: ReadonlyMap<string, wire.Presence>;
@@ -13,26 +14,26 @@ interface Shown {
 
 export class Presences {
   #presence = new Map<string, wire.Presence>();
-  #typing = new Map<string, number>();
+  #typing = new Map<string, ReturnType<typeof setTimeout>>();
 
   constructor(
     private readonly api: ChatApi,
     private readonly changed: (change: Shown) => void,
   ) {}
 
-  async ask(employees: readonly string[]): Promise<void> {
-    for (let start = 0; start < employees.length; start += MOST_ASKED) {
+  async load(employees: readonly string[]): Promise<void> {
+    for (let start = 0; start < employees.length; start += PER_REQUEST) {
       try {
-        const answer = await this.api.presence(employees.slice(start, start + MOST_ASKED));
+        const answer = await this.api.presence(employees.slice(start, start + PER_REQUEST));
         answer.forEach((presence) => this.#keep(presence));
       } catch {
-        return; // asked again after the next reconnect
+        return; // loaded after the next reconnect
       }
       this.changed({ presence: new Map(this.#presence) });
     }
   }
 
-  told({ employee, status, last_seen }: wire.PresenceEvent): void {
+  update({ employee, status, last_seen }: wire.PresenceEvent): void {
     this.#keep({ employee, status, last_seen });
     if (status === "offline") this.typing(employee, false);
     this.changed({ presence: new Map(this.#presence) });
@@ -44,13 +45,12 @@ export class Presences {
     clearTimeout(before);
     this.#typing.delete(sender);
     if (active) {
-      const over = setTimeout(() => this.typing(sender, false), TYPING_MS) as unknown as number;
-      this.#typing.set(sender, over);
+      this.#typing.set(sender, setTimeout(() => this.typing(sender, false), TYPING_MS));
     }
     this.changed({ typing: new Set(this.#typing.keys()) });
   }
 
-  /** Of two reports the one with the later time holds. */
+  /** The report with the later `last_seen` wins. */
   #keep(presence: wire.Presence): void {
     const before = this.#presence.get(presence.employee);
     if ((before?.last_seen ?? "") <= (presence.last_seen ?? "")) {

@@ -1,4 +1,4 @@
-// The lines of a conversation as they are shown: days, bubbles, and what is still in the outbox.
+// The rows of a history as they are shown: days, messages, and what is still in the outbox.
 
 import type { OutboxItem } from "../client/outbox";
 import type * as wire from "../protocol";
@@ -14,11 +14,12 @@ export interface Bubble {
   readonly message: wire.MessageView;
   readonly own: boolean;
   readonly at: Date;
-  /** Of one's own. */
+  /** Of one's own messages only. */
   readonly delivery?: Delivery;
   readonly refusal?: string;
-  /** A change of it waits in the outbox. */
+  /** An edit or deletion of it is in the outbox. */
   readonly changing: boolean;
+  /** Of a group: messages of one person in quick succession. */
   readonly first: boolean;
   readonly last: boolean;
 }
@@ -29,14 +30,14 @@ export type Row =
   | { readonly kind: "new" | "typing"; readonly key: string };
 
 /**
- * `firstUnread` is the position after which the messages were new when one looked, `typing` whether
- * the other one writes just now.
+ * `unreadAfter`: the position after which messages were unread when the conversation was opened.
+ * `typing`: whether the other person is typing.
  */
 export function rowsOf(
   conversation: Conversation,
   outbox: readonly OutboxItem[],
   me: string,
-  firstUnread: number | null,
+  unreadAfter: number | null,
   typing = false,
 ): Row[] {
   const items = outbox.filter(({ to }) => to === conversation.other);
@@ -47,7 +48,7 @@ export function rowsOf(
   const bubbles = [
     ...conversation.messages.map((message) => stored(message, conversation, changes, me)),
     ...items.flatMap(({ op, ...item }) => {
-      // Another tab may have sent it, and this one not heard its own answer yet.
+      // Another tab may have sent it, and this one may still wait for the answer.
       return op.type === "send" && !here.has(op.id) ? [unsent(item, op, me)] : [];
     }),
   ];
@@ -55,17 +56,17 @@ export function rowsOf(
   bubbles.forEach((bubble, index) => {
     const before = bubbles[index - 1];
     const after = bubbles[index + 1];
-    const begins = !before || !sameDay(before.at, bubble.at);
-    if (begins) rows.push({ kind: "day", key: `day ${bubble.message.id}`, day: bubble.at });
-    const news =
-      firstUnread !== null &&
-      bubble.message.seq > firstUnread &&
-      (before ? before.message.seq <= firstUnread : conversation.loaded === "all");
-    if (news) rows.push({ kind: "new", key: "new" });
+    const startsDay = !before || !sameDay(before.at, bubble.at);
+    if (startsDay) rows.push({ kind: "day", key: `day ${bubble.message.id}`, day: bubble.at });
+    const startsUnread =
+      unreadAfter !== null &&
+      bubble.message.seq > unreadAfter &&
+      (before ? before.message.seq <= unreadAfter : conversation.loaded === "all");
+    if (startsUnread) rows.push({ kind: "new", key: "new" });
     rows.push({
       ...bubble,
-      first: begins || news || !together(before, bubble),
-      last: !after || !sameDay(after.at, bubble.at) || !together(bubble, after),
+      first: startsDay || startsUnread || !sameGroup(before, bubble),
+      last: !after || !sameDay(after.at, bubble.at) || !sameGroup(bubble, after),
     });
   });
   if (typing) rows.push({ kind: "typing", key: "typing" });
@@ -130,7 +131,12 @@ export function deliveryOf(seq: number, theirs: Conversation["theirs"]): Deliver
   return theirs.read >= seq ? "read" : theirs.received >= seq ? "received" : "sent";
 }
 
-function together(a: Bubble, b: Bubble): boolean {
+/** One's own messages that the service has stored, and that no change is in the outbox for. */
+export function isEditable({ own, delivery, message, changing }: Bubble): boolean {
+  return own && !message.deleted && !changing && delivery !== "waiting" && delivery !== "failed";
+}
+
+function sameGroup(a: Bubble, b: Bubble): boolean {
   return a.own === b.own && b.at.getTime() - a.at.getTime() < GROUP_MS;
 }
 

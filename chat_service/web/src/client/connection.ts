@@ -1,32 +1,43 @@
-// One socket after another: connects, says who it is, notices when the line is dead, comes back.
+// One WebSocket after another: connects, authenticates, notices a dead connection, reconnects.
 //
-// It knows close codes and tokens, and nothing of conversations.
+// Knows close codes and tokens, and nothing of conversations.
 
 import type * as wire from "../protocol";
 import { CloseCode } from "../protocol";
 import { backoff } from "./backoff";
 
 const WELCOME_MS = 15_000;
-const QUIET_MS = 20_000;
-const ANSWER_MS = 10_000;
+const SILENCE_MS = 20_000;
+const PONG_MS = 10_000;
 const STABLE_MS = 10_000;
+const RENEW_RETRY_MS = 5_000;
 
+/**
+ * | state              | event                             | next state          |
+ * | ------------------ | --------------------------------- | ------------------- |
+ * | stopped            | start, retry                      | connecting          |
+ * | connecting         | welcome                           | online              |
+ * | connecting, online | closed, silent, no token          | waiting, or stopped |
+ * | online             | the wait that `going_away` names  | connecting          |
+ * | waiting            | time is up, retry, check          | connecting          |
+ * | any                | stop, the session ended           | stopped             |
+ */
 export type ConnectionState =
   | { name: "connecting" }
   | { name: "online" }
   | { name: "waiting"; until: number }
   | { name: "stopped"; why: StopReason };
 
-/** `closed` is what the page itself asked for; after the others it does not come back by itself. */
+/** `closed`: the page asked for it. A stopped connection stays so until `start` or `retry`. */
 export type StopReason = "closed" | "session_ended" | "too_many_connections" | "refused";
 
-/** There is no session any more: somebody has to log in. */
+/** The session has ended: the person has to log in again. */
 export class SessionEnded extends Error {}
 
 export interface Tokens {
   /**
-   * An access token that holds for a while, another one than `refused`, which the server did not
-   * believe. Throws `SessionEnded`, or anything else where it may work later.
+   * An access token that stays valid for a while, and not `refused`, which the service rejected.
+   * Throws `SessionEnded`, or any other error if it may succeed later.
    */
   token(refused?: string): Promise<string>;
   /** Milliseconds after which the present token should be replaced. */
@@ -36,24 +47,29 @@ export interface Tokens {
 export interface ConnectionListener {
   changed(state: ConnectionState): void;
   welcome(welcome: wire.Welcome): void;
-  /** Everything but `welcome`, and what concerns the connection alone. */
+  /** Every other event, except those that concern the connection alone. */
   event(event: wire.ServerEvent): void;
 }
 
-type Timer = "retry" | "welcome" | "quiet" | "renew";
+/** One attempt to connect and its socket. Whatever arrives for an earlier attempt is ignored. */
+interface Attempt {
+  token: string;
+  socket?: WebSocket;
+  onlineSince: number;
+  lastEventAt: number;
+  events: number;
+}
+
+type Timer = "retry" | "welcome" | "silence" | "renew";
 
 export class Connection {
   #state: ConnectionState = { name: "stopped", why: "closed" };
-  #socket: WebSocket | null = null;
-  #attempt = 0; // grows with each socket, so that late news of an older one is known as such
+  /** Null while `waiting` or `stopped`. */
+  #attempt: Attempt | null = null;
   #failures = 0;
-  #onlineSince = 0;
   #notBefore = 0;
-  #token = "";
   #refused: string | undefined;
-  #lastHeard = 0;
-  #heardTimes = 0;
-  #timers: Partial<Record<Timer, number>> = {};
+  #timers: Partial<Record<Timer, ReturnType<typeof setTimeout>>> = {};
 
   constructor(
     private readonly url: string,
@@ -79,44 +95,46 @@ export class Connection {
     this.#become({ name: "stopped", why });
   }
 
-  /** Connects at once where it would have waited, and after it gave up. */
+  /** Connects at once if it is waiting or stopped. */
   retry(): void {
     if (this.#state.name === "waiting" || this.#state.name === "stopped") void this.#connect();
   }
 
-  /** False where there is nobody to send it to. */
+  /** Returns false if there is no connection to send it on. */
   send(op: wire.ClientOp): boolean {
-    if (!this.online || this.#socket?.readyState !== WebSocket.OPEN) return false;
-    this.#socket.send(JSON.stringify(op));
+    const socket = this.#attempt?.socket;
+    if (!this.online || socket?.readyState !== WebSocket.OPEN) return false;
+    socket.send(JSON.stringify(op));
     return true;
   }
 
-  /** Finds out now whether the line is alive: after sleep, or when the network changed. */
-  check(patience = ANSWER_MS): void {
-    if (!this.online) return this.retryWaiting();
-    const before = this.#heardTimes;
+  /** Checks now whether the connection is alive: after sleep, or when the network changed. */
+  check(patienceMs = PONG_MS): void {
+    if (!this.online) {
+      if (this.#state.name === "waiting" && Date.now() >= this.#notBefore) this.retry();
+      return;
+    }
+    const attempt = this.#attempt!;
+    const before = attempt.events;
     this.send({ type: "ping" });
-    this.#set("quiet", patience, () => {
-      if (this.#heardTimes === before) this.drop();
-      else this.#watch();
+    this.#set("silence", patienceMs, () => {
+      if (attempt.events === before) this.drop();
+      else this.#watch(attempt);
     });
   }
 
-  /** Gives the socket up and makes another. */
+  /** Gives up this socket; another follows. */
   drop(): void {
     this.#closed(1006);
   }
 
-  private retryWaiting(): void {
-    if (this.#state.name === "waiting" && Date.now() >= this.#notBefore) this.retry();
-  }
-
   async #connect(): Promise<void> {
     this.#discard();
-    const attempt = ++this.#attempt;
+    const attempt: Attempt = { token: "", onlineSince: 0, lastEventAt: 0, events: 0 };
+    this.#attempt = attempt;
     this.#become({ name: "connecting" });
     try {
-      this.#token = await this.tokens.token(this.#refused);
+      attempt.token = await this.tokens.token(this.#refused);
     } catch (error) {
       if (attempt !== this.#attempt) return;
       if (error instanceof SessionEnded) this.stop("session_ended");
@@ -125,34 +143,29 @@ export class Connection {
     }
     if (attempt !== this.#attempt) return;
     const socket = new WebSocket(this.url);
-    this.#socket = socket;
-    const current = (handle: () => void) => () => attempt === this.#attempt && handle();
-    socket.onopen = current(() => {
-      socket.send(JSON.stringify({ type: "auth", token: this.#token } satisfies wire.Auth));
-    });
-    socket.onmessage = (message) => {
-      if (attempt === this.#attempt) this.#heard(JSON.parse(message.data as string));
-    };
-    socket.onclose = (close) => {
-      if (attempt === this.#attempt) this.#closed(close.code);
-    };
+    attempt.socket = socket;
+    const ifCurrent = (handle: () => void) => attempt === this.#attempt && handle();
+    const auth: wire.Auth = { type: "auth", token: attempt.token };
+    socket.onopen = () => ifCurrent(() => socket.send(JSON.stringify(auth)));
+    socket.onmessage = ({ data }) => ifCurrent(() => this.#received(attempt, JSON.parse(data)));
+    socket.onclose = ({ code }) => ifCurrent(() => this.#closed(code));
     this.#set("welcome", WELCOME_MS, () => this.drop());
   }
 
-  #heard(event: wire.ServerEvent): void {
-    this.#lastHeard = Date.now();
-    this.#heardTimes++;
+  #received(attempt: Attempt, event: wire.ServerEvent): void {
+    attempt.lastEventAt = Date.now();
+    attempt.events++;
     switch (event.type) {
       case "welcome":
         clearTimeout(this.#timers.welcome);
-        this.#onlineSince = Date.now();
+        attempt.onlineSince = Date.now();
         this.#refused = undefined;
-        this.#watch();
-        this.#renewLater();
+        this.#watch(attempt);
+        this.#renewLater(attempt);
         this.#become({ name: "online" });
         return this.listener.welcome(event);
       case "token_expiring":
-        return this.#renewLater();
+        return this.#renewLater(attempt);
       case "going_away":
         this.#notBefore = Date.now() + event.reconnect_after_ms;
         return this.#set("retry", event.reconnect_after_ms, () => void this.#connect());
@@ -164,60 +177,71 @@ export class Connection {
   }
 
   #closed(code: number): void {
-    if (this.online && Date.now() - this.#onlineSince >= STABLE_MS) this.#failures = 0;
-    const refusedTwice = code === CloseCode.UNAUTHORIZED && this.#refused !== undefined;
-    this.#discard();
-    if (code === CloseCode.SESSION_REVOKED || refusedTwice) return this.stop("session_ended");
-    if (code === CloseCode.TOO_MANY_CONNECTIONS) return this.stop("too_many_connections");
-    if (code === CloseCode.UNAUTHORIZED) this.#refused = this.#token;
-    else if (code >= 4500 && code < 5000) return this.stop("refused");
+    const attempt = this.#attempt;
+    if (this.online && Date.now() - attempt!.onlineSince >= STABLE_MS) this.#failures = 0;
+    const why = stopReason(code, this.#refused !== undefined);
+    if (why) return this.stop(why);
+    if (code === CloseCode.UNAUTHORIZED) this.#refused = attempt?.token;
     if (code === CloseCode.TRY_AGAIN) this.#failures = Math.max(this.#failures, 2);
     const wait = backoff(this.#failures++, this.random);
     const until = Math.max(Date.now() + wait, this.#notBefore);
+    this.#discard();
     this.#become({ name: "waiting", until });
     this.#set("retry", until - Date.now(), () => void this.#connect());
   }
 
-  #watch(): void {
-    this.#set("quiet", QUIET_MS, () => {
-      if (Date.now() - this.#lastHeard < QUIET_MS) this.#watch();
+  #watch(attempt: Attempt): void {
+    this.#set("silence", SILENCE_MS, () => {
+      if (Date.now() - attempt.lastEventAt < SILENCE_MS) this.#watch(attempt);
       else this.check();
     });
   }
 
-  #renewLater(): void {
-    this.#set("renew", this.tokens.renewIn(), () => void this.#renew());
+  #renewLater(attempt: Attempt): void {
+    this.#set("renew", this.tokens.renewIn(), () => void this.#renew(attempt));
   }
 
-  async #renew(): Promise<void> {
-    const attempt = this.#attempt;
+  async #renew(attempt: Attempt): Promise<void> {
     try {
       const token = await this.tokens.token();
       if (attempt !== this.#attempt) return;
-      if (token !== this.#token && this.send({ type: "auth", token })) this.#token = token;
-      this.#renewLater();
+      if (token !== attempt.token && this.send({ type: "auth", token })) attempt.token = token;
+      this.#renewLater(attempt);
     } catch (error) {
       if (attempt !== this.#attempt) return;
       if (error instanceof SessionEnded) this.stop("session_ended");
-      else this.#set("renew", 5_000, () => void this.#renew());
+      else this.#set("renew", RENEW_RETRY_MS, () => void this.#renew(attempt));
     }
   }
 
   #set(name: Timer, ms: number, run: () => void): void {
     clearTimeout(this.#timers[name]);
-    this.#timers[name] = setTimeout(run, Math.max(0, ms)) as unknown as number;
+    this.#timers[name] = setTimeout(run, Math.max(0, ms));
   }
 
   #discard(): void {
-    this.#attempt++;
     for (const timer of Object.values(this.#timers)) clearTimeout(timer);
     this.#timers = {};
-    this.#socket?.close();
-    this.#socket = null;
+    this.#attempt?.socket?.close();
+    this.#attempt = null;
   }
 
   #become(state: ConnectionState): void {
     this.#state = state;
     this.listener.changed(state);
+  }
+}
+
+/** Why not to reconnect after this close code; null to reconnect. A token may be refused once. */
+function stopReason(code: number, refusedBefore: boolean): StopReason | null {
+  switch (code) {
+    case CloseCode.SESSION_REVOKED:
+      return "session_ended";
+    case CloseCode.UNAUTHORIZED:
+      return refusedBefore ? "session_ended" : null;
+    case CloseCode.TOO_MANY_CONNECTIONS:
+      return "too_many_connections";
+    default:
+      return code >= 4500 && code < 5000 ? "refused" : null;
   }
 }

@@ -1,31 +1,32 @@
-// For each conversation the number up to which everything is here. Entries pass once, in order.
+// For each conversation, the position up to which this device has everything. Passes each entry on
+// once, in order.
 
 import type { LogEvent } from "../protocol";
 
-/** `entries`: some before are missing, resume. `history`: nothing is known of it, load it. */
-export type Lack = "entries" | "history";
+/** `entries`: a gap, so resume. `history`: the conversation is unknown, so load it. */
+export type Missing = "entries" | "history";
 
-export interface Passed {
-  /** What may be applied now, in this order. */
+export interface Offered {
+  /** The entries to apply now, in this order. */
   entries: LogEvent[];
-  lacks?: Lack;
+  missing?: Missing;
 }
 
 interface Known {
   cursor: number;
-  /** Positions after the cursor that are here already: one's own, whose `ack` came first. */
+  /** Positions beyond a gap that this device has: its own entries, whose `ack` came first. */
   ahead: Set<number>;
-  /** The highest position heard of. */
+  /** The highest position that an event or `ack` named. */
   seen: number;
 }
 
 export class Cursors {
   #known = new Map<string, Known>();
-  /** Entries of conversations that are not known yet: they wait for `adopt`. */
+  /** Entries of conversations that are still unknown: they wait for `adopt`. */
   #held = new Map<string, LogEvent[]>();
 
-  /** An entry came. */
-  offer(entry: LogEvent): Passed {
+  /** An entry arrived. */
+  offer(entry: LogEvent): Offered {
     const known = this.#known.get(entry.conversation);
     if (!known) {
       if (entry.seq === 1) {
@@ -33,17 +34,17 @@ export class Cursors {
         return { entries: [entry] };
       }
       this.#held.set(entry.conversation, [...(this.#held.get(entry.conversation) ?? []), entry]);
-      return { entries: [], lacks: "history" };
+      return { entries: [], missing: "history" };
     }
     known.seen = Math.max(known.seen, entry.seq);
     if (entry.seq <= known.cursor || known.ahead.has(entry.seq)) return { entries: [] };
-    if (entry.seq > known.cursor + 1) return { entries: [], lacks: "entries" };
+    if (entry.seq > known.cursor + 1) return { entries: [], missing: "entries" };
     this.#advance(known, entry.seq);
     return { entries: [entry] };
   }
 
-  /** One's own entry was stored at `seq`; it comes by no event. */
-  acked(conversation: string, seq: number): Lack | undefined {
+  /** An entry of this device was stored at `seq`; no event brings it. */
+  acked(conversation: string, seq: number): Missing | undefined {
     const known = this.#known.get(conversation);
     if (!known) {
       if (seq !== 1) return "history";
@@ -57,7 +58,7 @@ export class Cursors {
     return known.seen > known.cursor ? "entries" : undefined;
   }
 
-  /** The conversation was loaded as it is at `head`; returns what came meanwhile. */
+  /** The conversation was loaded as of `head`. Returns the entries to apply on top of it. */
   adopt(conversation: string, head: number): LogEvent[] {
     const known = this.#known.get(conversation) ?? this.#know(conversation, head);
     if (head > known.cursor) this.#advance(known, head);
@@ -67,7 +68,7 @@ export class Cursors {
     return held.flatMap((entry) => this.offer(entry).entries);
   }
 
-  /** What is here of it is of no use any more; it will be loaded. */
+  /** What this device has of it is out of date; it will be loaded. */
   forget(conversation: string): void {
     this.#known.delete(conversation);
   }
@@ -86,12 +87,12 @@ export class Cursors {
     return [...this.#known.values()].some((known) => known.seen > known.cursor);
   }
 
-  /** All cursors, in records of at most `most`. */
-  chunks(most: number): Array<Record<string, number>> {
+  /** All cursors, at most `size` to a record; one empty record if there are none. */
+  chunks(size: number): Array<Record<string, number>> {
     const all = [...this.#known].map(([id, known]) => [id, known.cursor] as const);
     const chunks = [];
-    for (let start = 0; start < all.length || start === 0; start += most) {
-      chunks.push(Object.fromEntries(all.slice(start, start + most)));
+    for (let start = 0; start < all.length || start === 0; start += size) {
+      chunks.push(Object.fromEntries(all.slice(start, start + size)));
     }
     return chunks;
   }

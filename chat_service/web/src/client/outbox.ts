@@ -1,21 +1,21 @@
-// What one wrote and the service has not confirmed: kept over reloads, sent in order, each until it
-// is answered. Repeating an op is harmless, as its id names it for ever.
+// What was written and not confirmed yet. It survives a reload, and is sent in order and repeated
+// until it is answered. Repeating an op is harmless: its id identifies it for good.
 //
-// One op at a time is under way to each person, so that a refusal in between changes no order.
+// One op at a time is in flight to each person, so that a refusal does not change the order.
 
 import type { Delete, Edit, Error as Refusal, Send } from "../protocol";
 
 export interface OutboxItem {
   readonly op: Send | Edit | Delete;
-  /** The address of whom it goes to. */
+  /** The recipient's address. */
   readonly to: string;
-  /** When it was written: the order of sending. */
+  /** Milliseconds since the epoch when it was written: the order of sending. */
   readonly order: number;
-  /** Why it will not be sent again by itself. */
+  /** Why it was refused for good: it is sent again only if the person asks for it. */
   readonly refusal?: { readonly code: string; readonly detail: string };
 }
 
-/** Where items survive a reload. */
+/** Keeps items over a reload. */
 export interface OutboxStorage {
   all(): Promise<OutboxItem[]>;
   put(item: OutboxItem): Promise<void>;
@@ -25,8 +25,8 @@ export interface OutboxStorage {
 
 export class Outbox {
   #items: OutboxItem[] = [];
-  #underWay = new Map<string, string>();
-  #settled = new Set<string>();
+  #inFlight = new Map<string, string>();
+  #settled = new Set<string>(); // confirmed or discarded; another tab may still store them
   #lastOrder = 0;
 
   constructor(
@@ -47,7 +47,7 @@ export class Outbox {
     this.#keep({ op, to, order: this.#lastOrder });
   }
 
-  /** Takes in what another visit, or another tab, has left. */
+  /** Adds what an earlier visit, or another tab, left in the storage. */
   async load(): Promise<void> {
     const known = new Set(this.#items.map((item) => item.op.id));
     const left = (await this.storage.all()).filter(
@@ -56,18 +56,18 @@ export class Outbox {
     if (left.length > 0) this.#replace([...this.#items, ...left]);
   }
 
-  /** What is to be sent now; it counts as under way until it is answered or `interrupted`. */
+  /** What to send now. It is in flight until it is answered, or the connection is `interrupted`. */
   next(): OutboxItem[] {
     const ready: OutboxItem[] = [];
     for (const item of this.#items) {
-      if (item.refusal || this.#underWay.has(item.to)) continue;
-      this.#underWay.set(item.to, item.op.id);
+      if (item.refusal || this.#inFlight.has(item.to)) continue;
+      this.#inFlight.set(item.to, item.op.id);
       ready.push(item);
     }
     return ready;
   }
 
-  /** Confirmed, by an answer or because it came back as an event. */
+  /** Confirmed, by an `ack` or because it came back as an event. */
   settle(id: string): OutboxItem | undefined {
     const item = this.find(id);
     if (!item) return undefined;
@@ -75,7 +75,7 @@ export class Outbox {
     return item;
   }
 
-  /** Refused for good: it waits for a person's decision. */
+  /** Refused for good: the person decides what to do with it. */
   refuse(id: string, { code, detail }: Pick<Refusal, "code" | "detail">): void {
     const item = this.find(id);
     if (!item) return;
@@ -83,7 +83,7 @@ export class Outbox {
     this.#keep({ ...item, refusal: { code, detail } });
   }
 
-  /** Not now: `next` gives it again. */
+  /** Refused for now: `next` returns it again. */
   postpone(id: string): void {
     const item = this.find(id);
     if (item) this.#answered(item);
@@ -107,21 +107,21 @@ export class Outbox {
     void this.storage.remove(id);
   }
 
-  /** Nothing of it is sent any more, nor what other tabs have left. */
+  /** Discards everything, including what other tabs left in the storage. */
   async clear(): Promise<void> {
     for (const { op } of this.#items) this.#settled.add(op.id);
-    this.#underWay.clear();
+    this.#inFlight.clear();
     this.#replace([]);
     await this.storage.clear();
   }
 
-  /** The connection is gone: nobody knows what arrived, so all of it is sent again. */
+  /** The connection was lost. What arrived is unknown, so everything is sent again. */
   interrupted(): void {
-    this.#underWay.clear();
+    this.#inFlight.clear();
   }
 
   #answered(item: OutboxItem): void {
-    if (this.#underWay.get(item.to) === item.op.id) this.#underWay.delete(item.to);
+    if (this.#inFlight.get(item.to) === item.op.id) this.#inFlight.delete(item.to);
   }
 
   #keep(item: OutboxItem): void {

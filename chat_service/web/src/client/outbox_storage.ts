@@ -1,4 +1,5 @@
-// The outbox in IndexedDB, one database for each account; in memory where a browser refuses it.
+// Keeps the outbox in IndexedDB, one database for each account. If the browser refuses that, a
+// reload loses what was not sent.
 
 import { clear, createStore, del, set, values } from "idb-keyval";
 
@@ -18,7 +19,7 @@ async function tried<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work();
   } catch (error) {
-    console.warn("The outbox is not kept: a reload loses what is not sent.", error);
+    console.warn("The outbox could not be stored: a reload loses what was not sent.", error);
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-// The auth service's REST API, as far as the page uses it.
+// The part of the auth service's REST API that the page uses.
 
 import { call, Refused, Unreachable } from "../http";
 
@@ -71,7 +71,7 @@ export class AuthApi {
     return call(`${this.origin}/employees/${encodeURIComponent(email)}`, { token });
   }
 
-  /** People whose name or address match; by exact address alone where there is no search. */
+  /** People whose name or address matches. A service without search finds exact addresses only. */
   async search(token: string, query: string, signal: AbortSignal): Promise<Found> {
     const url = `${this.origin}/employees?${new URLSearchParams({ query, limit: "20" })}`;
     try {
@@ -97,6 +97,6 @@ export class AuthApi {
 
 export interface Found {
   employees: Employee[];
-  /** The service has no search: only whole addresses are found. */
+  /** The service has no search and finds exact addresses only. */
   exactOnly: boolean;
 }

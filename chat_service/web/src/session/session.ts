@@ -1,36 +1,38 @@
-// Who is logged in here, and the tokens: one session for all tabs of this browser.
+// Who is logged in, and the tokens: one session for all tabs of this browser.
 //
-// It is kept where scripts can read it. A cookie that they cannot read would need the auth service to
-// be on the page's own site and guarded against forged requests; it may be anywhere. What scripts can
-// read is as safe as the scripts are, so the page runs none but its own: the Content-Security-Policy
-// allows no inline script, no other origin and no markup made of text.
-//
-// Refresh tokens are used once each. A tab takes a lock before it uses the present one and looks
-// again when it has the lock: another tab may have been faster.
+// A refresh token can be used once. A tab takes a lock before it uses the stored one, and reads it
+// again under the lock: another tab may have been faster. README.md says why scripts can read it.
 
 import { SessionEnded, type Tokens } from "../client/connection";
 import { call, Refused, type Call } from "../http";
 import { newId } from "../new_id";
 import type { AuthApi, Employee, Grant } from "./auth_api";
-import { type KeptSession, SessionStore } from "./kept_session";
+import { SessionStore, type StoredSession } from "./session_store";
 
 const NAME = "session";
 const MARGIN_MS = 90_000;
 
-/** Why nobody is logged in, where it is not for the first time. */
-export type Farewell = "logged_out" | "ended";
-type News = "changed" | Farewell;
+/** `ended`: by the service, not by the person. */
+export type LogoutReason = "logged_out" | "ended";
+/** What tabs tell each other. */
+type TabMessage = "changed" | LogoutReason;
+
+/**
+ * `reason` is null if nobody was logged in before. `leaving`: logging out everywhere is under way; if
+ * the service reports the end of the session meanwhile, that is the person's own doing.
+ */
+type State =
+  | { readonly name: "logged_out"; readonly reason: LogoutReason | null }
+  | { readonly name: "logged_in" | "leaving"; readonly session: StoredSession };
 
 export class Session implements Tokens {
-  farewell: Farewell | null = null;
-  #now: KeptSession | null = null;
-  #leaving = false;
+  #state: State = { name: "logged_out", reason: null };
   #listeners = new Set<() => void>();
   #store = new SessionStore();
   #tabs = new BroadcastChannel(NAME);
 
   private constructor(readonly api: AuthApi) {
-    this.#tabs.onmessage = ({ data }: MessageEvent<News>) => {
+    this.#tabs.onmessage = ({ data }: MessageEvent<TabMessage>) => {
       void this.#reread(data === "changed" ? undefined : data);
     };
   }
@@ -42,12 +44,17 @@ export class Session implements Tokens {
   }
 
   get employee(): Employee | null {
-    return this.#now?.employee ?? null;
+    return this.#session?.employee ?? null;
   }
 
-  /** Another one after each log-in. */
+  /** Different after each login. */
   get login(): string | null {
-    return this.#now?.login ?? null;
+    return this.#session?.login ?? null;
+  }
+
+  /** Why nobody is logged in; null if somebody is, or nobody was before. */
+  get logoutReason(): LogoutReason | null {
+    return this.#state.name === "logged_out" ? this.#state.reason : null;
   }
 
   subscribe = (listener: () => void): (() => void) => {
@@ -56,54 +63,59 @@ export class Session implements Tokens {
   };
 
   async logIn(email: string, password: string): Promise<void> {
-    const session = keptOf(await this.api.logIn(email, password), newId());
+    const session = storedSession(await this.api.logIn(email, password), newId());
     await this.#store.write(session);
-    this.farewell = null;
     this.#become(session);
     this.#tell("changed");
   }
 
-  /** Ends the session there too, where the service can be reached. */
+  /** Logs out here, and at the service if it can be reached. */
   async logOut(): Promise<void> {
-    const session = this.#now;
+    const session = this.#session;
     await this.#end("logged_out");
-    if (session) await this.#endThere(session).catch(() => undefined);
+    if (session) await this.#endAtService(session).catch(() => undefined);
   }
 
-  /** Ends all sessions of this person, this one too. */
+  /** Ends all sessions of this person, including this one. */
   async logOutEverywhere(): Promise<void> {
-    this.#leaving = true; // its end may be told before the answer comes
+    this.#rename("leaving"); // the end may be reported before the answer arrives
     try {
       await this.withToken((token) => this.api.logOutEverywhere(token));
       await this.#end("logged_out");
     } finally {
-      this.#leaving = false;
+      this.#rename("logged_in");
     }
   }
 
-  /** The service ended it. */
+  /** The service reported that the session has ended. */
   ended(): void {
-    void this.#end(this.#leaving ? "logged_out" : "ended");
+    void this.#end(this.#state.name === "leaving" ? "logged_out" : "ended");
   }
 
   async token(refused?: string): Promise<string> {
-    const usable = () => this.#now && this.#now.accessToken !== refused && this.renewIn() > 0;
-    if (usable()) return this.#now!.accessToken;
-    return locked(async () => {
-      await this.#reread();
-      if (!this.#now) throw new SessionEnded();
-      return usable() ? this.#now.accessToken : this.#refresh(this.#now);
-    });
+    const usable = () => {
+      const token = this.#session?.accessToken;
+      return token !== refused && this.renewIn() > 0 ? token : undefined;
+    };
+    return (
+      usable() ??
+      locked(async () => {
+        await this.#reread();
+        const session = this.#session;
+        if (!session) throw new SessionEnded();
+        return usable() ?? this.#refresh(session);
+      })
+    );
   }
 
-  /** Half of a token's life is always used, and all but a margin of a long one. */
+  /** A token is used for at least half of its life; a long-lived one until 90 s before its end. */
   renewIn(): number {
-    if (!this.#now) return 0;
-    const { issued, expires } = this.#now;
+    if (!this.#session) return 0;
+    const { issued, expires } = this.#session;
     return expires - Math.min(MARGIN_MS, (expires - issued) / 2) - Date.now();
   }
 
-  /** A request with the access token, once more with another where it is not believed. */
+  /** A request with the access token, repeated once with a new one if that is rejected. */
   async call<T>(url: string, options: Omit<Call, "token"> = {}): Promise<T> {
     return this.withToken((token) => call<T>(url, { ...options, token }));
   }
@@ -118,21 +130,21 @@ export class Session implements Tokens {
     }
   }
 
-  async #refresh({ login, refreshToken }: KeptSession): Promise<string> {
+  async #refresh({ login, refreshToken }: StoredSession): Promise<string> {
     let grant: Grant;
     try {
       grant = await this.api.refresh(refreshToken);
     } catch (error) {
       if (!isUnauthorized(error)) throw error;
       await this.#reread();
-      const other = this.#now; // of a tab without locks, or of another log-in
+      const other = this.#session; // written by a tab without locks, or by another login
       if (other && other.refreshToken !== refreshToken) return other.accessToken;
       await this.#end("ended");
       throw new SessionEnded();
     }
-    const session = keptOf(grant, login);
+    const session = storedSession(grant, login);
     if (!(await this.#store.replace(login, session))) {
-      // One logged out meanwhile, in this tab or another: that holds.
+      // The person logged out meanwhile, in this tab or another, and stays logged out.
       await this.#reread("logged_out");
       void this.api.logOut(grant.access_token).catch(() => undefined);
       throw new SessionEnded();
@@ -142,17 +154,16 @@ export class Session implements Tokens {
     return session.accessToken;
   }
 
-  async #end(farewell: Farewell): Promise<void> {
-    const session = this.#now;
+  async #end(reason: LogoutReason): Promise<void> {
+    const session = this.#session;
     if (!session) return;
-    this.farewell = farewell;
-    this.#become(null);
-    if (await this.#store.replace(session.login, null)) this.#tell(farewell);
+    this.#become(null, reason);
+    if (await this.#store.replace(session.login, null)) this.#tell(reason);
     else await this.#reread(); // another tab has logged in again
   }
 
-  /** With another access token, where the present one is too old, as after a night's sleep. */
-  async #endThere({ accessToken, refreshToken }: KeptSession): Promise<void> {
+  /** Refreshes the access token first if it has expired, as after a night's sleep. */
+  async #endAtService({ accessToken, refreshToken }: StoredSession): Promise<void> {
     try {
       await this.api.logOut(accessToken);
     } catch (error) {
@@ -161,34 +172,46 @@ export class Session implements Tokens {
     }
   }
 
-  async #reread(why: Farewell = "logged_out"): Promise<void> {
-    const session = await this.#store.read();
-    if (!session && this.#now) this.farewell = why;
-    this.#become(session);
+  async #reread(reason?: LogoutReason): Promise<void> {
+    this.#become(await this.#store.read(), reason);
   }
 
-  #become(session: KeptSession | null): void {
-    const before = this.#now;
-    const same = session?.login === before?.login;
-    // The same person stays the same object, for whoever compares.
-    this.#now = same && session && before ? { ...session, employee: before.employee } : session;
-    if (!same) for (const listener of this.#listeners) listener();
+  get #session(): StoredSession | null {
+    return this.#state.name === "logged_out" ? null : this.#state.session;
   }
 
-  #tell(news: News): void {
-    this.#tabs.postMessage(news);
+  /** The only place where somebody gets logged in or out. */
+  #become(session: StoredSession | null, reason: LogoutReason = "logged_out"): void {
+    const before = this.#session;
+    if (session && session.login === before?.login) {
+      const name = this.#state.name === "leaving" ? "leaving" : "logged_in";
+      // The employee stays the same object, so that it can be compared.
+      this.#state = { name, session: { ...session, employee: before.employee } };
+    } else if (session || before) {
+      this.#state = session ? { name: "logged_in", session } : { name: "logged_out", reason };
+      for (const listener of this.#listeners) listener();
+    }
+  }
+
+  #rename(name: "logged_in" | "leaving"): void {
+    const session = this.#session;
+    if (session) this.#state = { name, session };
+  }
+
+  #tell(message: TabMessage): void {
+    this.#tabs.postMessage(message);
   }
 }
 
-function keptOf({ access_token, expires_in, refresh_token, employee }: Grant, login: string): KeptSession {
+function storedSession(grant: Grant, login: string): StoredSession {
   const issued = Date.now();
   return {
     login,
-    employee,
-    refreshToken: refresh_token,
-    accessToken: access_token,
+    employee: grant.employee,
+    refreshToken: grant.refresh_token,
+    accessToken: grant.access_token,
     issued,
-    expires: issued + expires_in * 1000,
+    expires: issued + grant.expires_in * 1000,
   };
 }
 
@@ -196,7 +219,7 @@ function isUnauthorized(error: unknown): boolean {
   return error instanceof Refused && error.status === 401;
 }
 
-/** One tab at a time, where the browser can do that: the service forgives the others. */
+/** One tab at a time if the browser has locks; the service tolerates tabs that refresh at once. */
 function locked<T>(work: () => Promise<T>): Promise<T> {
   return navigator.locks ? navigator.locks.request(NAME, work) : work();
 }

@@ -2,21 +2,26 @@ import { useId, useRef, useState } from "react";
 
 import { Avatar } from "./Avatar";
 import { Confirm } from "./Confirm";
-import { useDesk, useSnapshot } from "./desk";
 import { Bell, Devices, Leave } from "./icons";
 import { Notifier } from "./notifier";
 import { Sessions } from "./Sessions";
+import { useWorkspace, useSnapshot } from "./workspace_context";
 
-/** Who one is, and what concerns the account. */
+/** Who is logged in, and what concerns the account. */
 export function AccountMenu() {
-  const { employee, leave, tell } = useDesk();
+  const { employee, logOut, showToast } = useWorkspace();
   const { outbox } = useSnapshot();
   const id = useId();
   const menu = useRef<HTMLDivElement>(null);
-  const [shown, setShown] = useState<"sessions" | "leaving" | null>(null);
+  const [shown, setShown] = useState<"sessions" | "confirm" | null>(null);
   const [askable, setAskable] = useState(Notifier.askable);
 
-  const logOut = () => (outbox.length > 0 ? setShown("leaving") : leave());
+  const askToLogOut = () => (outbox.length > 0 ? setShown("confirm") : logOut());
+  const enableNotifications = async () => {
+    const allowed = await Notifier.ask();
+    showToast(allowed ? "Notifications are on." : "Your browser does not allow notifications.");
+    setAskable(Notifier.askable);
+  };
   const pick = (action: () => void) => () => {
     menu.current?.hidePopover();
     action();
@@ -25,7 +30,7 @@ export function AccountMenu() {
     <>
       <button className="account" popoverTarget={id}>
         <Avatar name={employee.name} email={employee.email} />
-        <span className="unseen">Your account, {employee.name}</span>
+        <span className="visually-hidden">Your account, {employee.name}</span>
       </button>
       <div className="menu" id={id} popover="auto" ref={menu}>
         <p className="menu-who">
@@ -33,35 +38,26 @@ export function AccountMenu() {
           <span>{employee.email}</span>
         </p>
         {askable && (
-          <button
-            className="menu-item"
-            onClick={pick(async () => {
-              tell((await Notifier.ask()) ? "Notifications are on." : "Your browser does not allow notifications.");
-              setAskable(Notifier.askable);
-            })}
-          >
+          <button className="menu-item" onClick={pick(() => void enableNotifications())}>
             <Bell /> Turn on notifications
           </button>
         )}
         <button className="menu-item" onClick={pick(() => setShown("sessions"))}>
           <Devices /> Where you are logged in
         </button>
-        <button
-          className="menu-item"
-          onClick={pick(logOut)}
-        >
+        <button className="menu-item" onClick={pick(askToLogOut)}>
           <Leave /> Log out
         </button>
       </div>
-      {shown === "sessions" && <Sessions close={() => setShown(null)} logOut={logOut} />}
-      {shown === "leaving" && (
+      {shown === "sessions" && <Sessions close={() => setShown(null)} logOut={askToLogOut} />}
+      {shown === "confirm" && (
         <Confirm
           title="Log out now?"
           action="Log out"
-          confirmed={leave}
+          confirmed={logOut}
           close={() => setShown(null)}
         >
-          What is not sent yet will be discarded.
+          Whatever has not been sent will be discarded.
         </Confirm>
       )}
     </>

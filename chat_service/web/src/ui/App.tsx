@@ -4,7 +4,7 @@ import type { Session } from "../session/session";
 import { LogIn } from "./LogIn";
 import { Workspace } from "./Workspace";
 
-/** Whoever is logged in sees their chats; anybody else is asked who they are. */
+/** Shows their conversations to whoever is logged in, and the login page to everybody else. */
 export function App({ session, socket }: { session: Session; socket: string }) {
   const login = useSyncExternalStore(session.subscribe, () => session.login);
   const { employee } = session;

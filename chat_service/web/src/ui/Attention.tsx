@@ -1,20 +1,20 @@
 import { useEffect, useState } from "react";
 
 import type { Message } from "../protocol";
-import { type Desk, useDesk, useSnapshot } from "./desk";
 import { Notifier } from "./notifier";
-import { goTo } from "./place";
+import { goTo } from "./route";
+import { useSnapshot, useWorkspace, type WorkspaceValue } from "./workspace_context";
 
-const GATHER_MS = 300;
-const SPOKEN_MS = 3_000;
-const MOST_READ_OUT = 3;
+const BATCH_MS = 300;
+const CLEAR_MS = 3_000;
+const MAX_READ_OUT = 3;
 
-/** Title, notifications, and what a screen reader is told; nothing that is seen. */
+/** The page's title, notifications, and announcements to screen readers. */
 export function Attention({ other }: { other: string | null }) {
-  const desk = useDesk();
+  const workspace = useWorkspace();
   const { conversations, connection } = useSnapshot();
-  const [notifier] = useState(() => new Notifier(desk.people, goTo));
-  const said = useNews(desk, notifier, other);
+  const [notifier] = useState(() => new Notifier(workspace.people, goTo));
+  const announced = useAnnouncements(workspace, notifier, other);
   const unread = [...conversations.values()].reduce((sum, one) => sum + one.unread, 0);
 
   useEffect(() => notifier.settle(conversations), [notifier, conversations]);
@@ -22,54 +22,59 @@ export function Attention({ other }: { other: string | null }) {
     document.title = unread > 0 ? `(${unread > 99 ? "99+" : unread}) Messages` : "Messages";
   }, [unread]);
   useEffect(() => {
-    if (connection.name === "stopped" && connection.why === "session_ended") desk.session.ended();
-  }, [connection, desk]);
+    const ended = connection.name === "stopped" && connection.why === "session_ended";
+    if (ended) workspace.session.ended();
+  }, [connection, workspace]);
 
   return (
-    <div className="unseen" aria-live="polite">
-      {said.map((sentence, index) => (
+    <div className="visually-hidden" aria-live="polite">
+      {announced.map((sentence, index) => (
         <p key={index}>{sentence}</p>
       ))}
     </div>
   );
 }
 
-/** What is to be read out. It does not stay: a message may be deleted. */
-function useNews(desk: Desk, notifier: Notifier, other: string | null): readonly string[] {
-  const [said, setSaid] = useState<readonly string[]>([]);
+/** Sentences to read out. They do not stay, since a message may be deleted. */
+function useAnnouncements(
+  workspace: WorkspaceValue,
+  notifier: Notifier,
+  other: string | null,
+): readonly string[] {
+  const [announced, setAnnounced] = useState<readonly string[]>([]);
   useEffect(() => {
     let arrived: Message[] = [];
-    let speaking: number | undefined;
-    let silence: number | undefined;
-    const speak = () => {
-      setSaid(sentences(arrived, other, (email) => desk.people.get(email).name));
+    let announcing: number | undefined;
+    let clearing: number | undefined;
+    const announce = () => {
+      setAnnounced(sentences(arrived, other, (email) => workspace.people.get(email).name));
       arrived = [];
-      speaking = undefined;
-      clearTimeout(silence);
-      silence = window.setTimeout(() => setSaid([]), SPOKEN_MS);
+      announcing = undefined;
+      clearTimeout(clearing);
+      clearing = window.setTimeout(() => setAnnounced([]), CLEAR_MS);
     };
-    desk.chat.news = {
-      arrived: (message) => {
+    workspace.chat.alerts = {
+      messageArrived: (message) => {
         notifier.arrived(message);
         arrived.push(message);
-        speaking ??= window.setTimeout(speak, GATHER_MS);
+        announcing ??= window.setTimeout(announce, BATCH_MS);
       },
-      deleted: (message) => {
+      messageDeleted: (message) => {
         notifier.deleted(message);
         arrived = arrived.filter(({ id }) => id !== message);
       },
-      failed: desk.tell,
+      changeFailed: workspace.showToast,
     };
     return () => {
-      desk.chat.news = {};
-      clearTimeout(speaking);
-      clearTimeout(silence);
+      workspace.chat.alerts = {};
+      clearTimeout(announcing);
+      clearTimeout(clearing);
     };
-  }, [desk, notifier, other]);
-  return said;
+  }, [workspace, notifier, other]);
+  return announced;
 }
 
-/** A few messages of the open conversation whole, of everything else who wrote. */
+/** Of the open conversation a few messages in full, of every other only who wrote. */
 function sentences(
   arrived: readonly Message[],
   other: string | null,
@@ -79,8 +84,9 @@ function sentences(
   return senders.flatMap((sender) => {
     const messages = arrived.filter((message) => message.sender === sender);
     const name = nameOf(sender);
-    if (sender === other && messages.length <= MOST_READ_OUT)
+    if (sender === other && messages.length <= MAX_READ_OUT)
       return messages.map(({ text }) => `${name}: ${text ?? ""}`);
-    return [messages.length === 1 ? `New message from ${name}` : `${messages.length} new messages from ${name}`];
+    const { length } = messages;
+    return [length === 1 ? `New message from ${name}` : `${length} new messages from ${name}`];
   });
 }

@@ -1,4 +1,4 @@
-/** Initials on one of twelve colours, always the same for an address. */
+/** Initials on one of twelve colours, which depends on the address. */
 export function Avatar({ name, email, online }: { name: string; email: string; online?: boolean }) {
   return (
     <span className={`avatar hue-${hueOf(email)}`} aria-hidden="true">

@@ -1,9 +1,9 @@
 import { useEffect, useImperativeHandle, useLayoutEffect, useRef, useState } from "react";
-import type { FormEvent, KeyboardEvent, Ref } from "react";
+import type { FormEvent, KeyboardEvent, Ref, RefObject } from "react";
 
 import type { Bubble } from "../chat/rows";
-import { useDesk, usePerson, useSnapshot } from "./desk";
 import { Close, SendArrow } from "./icons";
+import { useWorkspace, usePerson, useSnapshot } from "./workspace_context";
 
 const REPEAT_MS = 3_000;
 const PAUSE_MS = 5_000;
@@ -22,9 +22,9 @@ interface Props {
   say: (text: string) => void;
 }
 
-/** Where one writes. Enter sends, Shift+Enter begins a line, Up in an empty one edits the last. */
+/** Enter sends, Shift+Enter starts a new line, Up in an empty field edits the last message. */
 export function Composer({ ref, other, editing, cancelEditing, editLast, say }: Props) {
-  const { drafts } = useDesk();
+  const { drafts } = useWorkspace();
   const { textLimit } = useSnapshot();
   const { name } = usePerson(other);
   const [text, setText] = useState(() => drafts.get(other));
@@ -34,19 +34,10 @@ export function Composer({ ref, other, editing, cancelEditing, editLast, say }: 
   const sendable = text.trim() !== "" && left >= 0;
 
   useImperativeHandle(ref, () => ({ focus: () => area.current?.focus() }), []);
-  useEffect(() => {
-    const element = area.current!;
-    element.setSelectionRange(element.value.length, element.value.length); // one goes on with a draft
-    if (matchMedia("(hover: hover)").matches) element.focus();
-  }, []);
   useLayoutEffect(() => {
     setText(editing ? (editing.message.text ?? "") : drafts.get(other));
   }, [editing, other, drafts]);
-  useLayoutEffect(() => {
-    const element = area.current!;
-    element.style.height = "auto";
-    element.style.height = `${element.scrollHeight}px`;
-  }, [text]);
+  useArea(area, text);
 
   function write(written: string): void {
     setText(written);
@@ -67,7 +58,7 @@ export function Composer({ ref, other, editing, cancelEditing, editLast, say }: 
   }
 
   function press(event: KeyboardEvent): void {
-    if (event.nativeEvent.isComposing || event.keyCode === 229) return; // Safari tells by the code
+    if (event.nativeEvent.isComposing || event.keyCode === 229) return; // 229 is for Safari
     if (event.key === "Enter" && !event.shiftKey) return submit(event);
     if (event.key === "Escape" && editing) return cancelEditing();
     if (event.key === "ArrowUp" && text === "" && !editing) {
@@ -78,14 +69,7 @@ export function Composer({ ref, other, editing, cancelEditing, editLast, say }: 
 
   return (
     <form className="composer" onSubmit={submit}>
-      {editing && (
-        <div className="composer-editing">
-          <span>Editing your message</span>
-          <button type="button" className="icon-button small" aria-label="Stop editing" onClick={cancelEditing}>
-            <Close />
-          </button>
-        </div>
-      )}
+      {editing && <Editing cancel={cancelEditing} />}
       <div className="composer-line">
         <textarea
           ref={area}
@@ -101,16 +85,12 @@ export function Composer({ ref, other, editing, cancelEditing, editLast, say }: 
           onKeyDown={press}
           onBlur={() => typing(false)}
         />
-        {left < COUNT_FROM && (
-          <span className="counter" id="characters-left" data-over={left < 0}>
-            {left}
-            <span className="unseen"> characters left</span>
-          </span>
-        )}
-        <span className="unseen" role="status">
-          {left < 0 && "The message is too long."}
-        </span>
-        <button className="send" aria-label={editing ? "Save the change" : "Send"} disabled={!sendable}>
+        <Counter left={left} />
+        <button
+          className="send"
+          aria-label={editing ? "Save the change" : "Send"}
+          disabled={!sendable}
+        >
           <SendArrow />
         </button>
       </div>
@@ -118,23 +98,69 @@ export function Composer({ ref, other, editing, cancelEditing, editLast, say }: 
   );
 }
 
-/** Tells that one types: again every 3 s while it goes on, and when it stops. */
+/** Focuses the field at the end of a draft, and makes it as high as its text. */
+function useArea(area: RefObject<HTMLTextAreaElement | null>, text: string): void {
+  useEffect(() => {
+    const element = area.current!;
+    element.setSelectionRange(element.value.length, element.value.length);
+    if (matchMedia("(hover: hover)").matches) element.focus();
+  }, [area]);
+  useLayoutEffect(() => {
+    const element = area.current!;
+    element.style.height = "auto";
+    element.style.height = `${element.scrollHeight}px`;
+  }, [area, text]);
+}
+
+function Editing({ cancel }: { cancel: () => void }) {
+  return (
+    <div className="composer-editing">
+      <span>Editing your message</span>
+      <button
+        type="button"
+        className="icon-button small"
+        aria-label="Stop editing"
+        onClick={cancel}
+      >
+        <Close />
+      </button>
+    </div>
+  );
+}
+
+function Counter({ left }: { left: number }) {
+  return (
+    <>
+      {left < COUNT_FROM && (
+        <span className="counter" id="characters-left" data-over={left < 0}>
+          {left}
+          <span className="visually-hidden"> characters left</span>
+        </span>
+      )}
+      <span className="visually-hidden" role="status">
+        {left < 0 && "The message is too long."}
+      </span>
+    </>
+  );
+}
+
+/** Sends typing events: every 3 s while the person types, and when they stop. */
 function useTyping(other: string): (active: boolean) => void {
-  const { chat } = useDesk();
-  const told = useRef(0);
+  const { chat } = useWorkspace();
+  const sentAt = useRef(0); // 0: nothing, or that it stopped
   const pause = useRef<number>(undefined);
-  const tell = (active: boolean) => {
+  const signal = (active: boolean) => {
     clearTimeout(pause.current);
     if (active) {
-      pause.current = window.setTimeout(() => tell(false), PAUSE_MS);
-      if (Date.now() - told.current < REPEAT_MS) return;
-      told.current = Date.now();
+      pause.current = window.setTimeout(() => signal(false), PAUSE_MS);
+      if (Date.now() - sentAt.current < REPEAT_MS) return;
+      sentAt.current = Date.now();
       chat.client.typing(other, true);
-    } else if (told.current > 0) {
-      told.current = 0;
+    } else if (sentAt.current > 0) {
+      sentAt.current = 0;
       chat.client.typing(other, false);
     }
   };
-  useEffect(() => () => tell(false), []);
-  return tell;
+  useEffect(() => () => signal(false), []);
+  return signal;
 }

@@ -10,7 +10,7 @@ interface Props {
   close: () => void;
 }
 
-/** Asks before something that cannot be taken back. */
+/** Asks before something that cannot be undone. */
 export function Confirm({ title, children, action, confirmed, close }: Props) {
   return (
     <Dialog title={title} close={close}>

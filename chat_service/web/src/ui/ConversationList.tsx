@@ -3,24 +3,26 @@ import { memo, useMemo } from "react";
 import type { Conversation } from "../chat/conversation";
 import { deliveryOf } from "../chat/rows";
 import type { OutboxItem } from "../client/outbox";
+import { moveByArrowKeys } from "./arrow_keys";
 import { Avatar } from "./Avatar";
-import { useAway } from "./away";
-import { byArrows } from "./by_arrows";
 import { useToday } from "./clock";
 import { DeliveryMark } from "./DeliveryMark";
-import { useDesk, usePerson, useSnapshot } from "./desk";
-import { placeOf } from "./place";
+import { useOffline } from "./offline";
+import { routeTo } from "./route";
 import { preciselyAt, shortly } from "./times";
+import { useWorkspace, usePerson, useSnapshot } from "./workspace_context";
 
-/** All conversations, the one that changed last first. */
+/** All conversations, the most recently changed first. */
 export function ConversationList({ current }: { current: string | null }) {
-  const { chat } = useDesk();
+  const { chat } = useWorkspace();
   const { conversations, list, outbox, presence, typing } = useSnapshot();
-  const away = useAway();
+  const offline = useOffline();
   const unsent = useMemo(() => lastUnsent(outbox), [outbox]);
   const sorted = useMemo(() => {
-    const changedAt = (one: Conversation) => Math.max(one.changedAt, unsent.get(one.other)?.order ?? 0);
-    return [...conversations.values()].filter(changedAt).sort((a, b) => changedAt(b) - changedAt(a));
+    const changedAt = ({ changedAt, other }: Conversation) =>
+      Math.max(changedAt, unsent.get(other)?.order ?? 0);
+    const shown = [...conversations.values()].filter(changedAt);
+    return shown.sort((a, b) => changedAt(b) - changedAt(a));
   }, [conversations, unsent]);
 
   if (sorted.length === 0 && list === "loading") return <Placeholder />;
@@ -41,15 +43,15 @@ export function ConversationList({ current }: { current: string | null }) {
       </div>
     );
   return (
-    <nav className="list" aria-label="Conversations" onKeyDown={byArrows}>
+    <nav className="list" aria-label="Conversations" onKeyDown={moveByArrowKeys}>
       <ul>
         {sorted.map((conversation) => (
           <ConversationEntry
             key={conversation.other}
             conversation={conversation}
             current={conversation.other === current}
-            online={!away && presence.get(conversation.other)?.status === "online"}
-            typing={!away && typing.has(conversation.other)}
+            online={!offline && presence.get(conversation.other)?.status === "online"}
+            typing={!offline && typing.has(conversation.other)}
             unsent={unsent.get(conversation.other)}
           />
         ))}
@@ -69,17 +71,19 @@ interface EntryProps {
 const ConversationEntry = memo(function ConversationEntry(props: EntryProps) {
   const { conversation, current, online, typing, unsent } = props;
   const { other, last, unread, theirs } = conversation;
-  const { chat } = useDesk();
+  const { chat } = useWorkspace();
   const { name } = usePerson(other);
   useToday();
   const at = new Date(Math.max(conversation.changedAt, unsent?.order ?? 0));
   const own = unsent !== undefined || last?.sender === chat.me;
-  const text = unsent?.op.type === "send" ? unsent.op.text : last?.deleted ? "Message deleted" : last?.text;
+  const stored = last?.deleted ? "Message deleted" : last?.text;
+  const text = unsent?.op.type === "send" ? unsent.op.text : stored;
+  const unsentState = unsent?.refusal ? "failed" : "waiting";
   return (
     <li>
       <a
         className="entry"
-        href={placeOf(other)}
+        href={routeTo(other)}
         aria-current={current ? "page" : undefined}
         data-unread={unread > 0}
       >
@@ -87,7 +91,7 @@ const ConversationEntry = memo(function ConversationEntry(props: EntryProps) {
         <span className="entry-text">
           <span className="entry-top">
             <span className="entry-name" dir="auto">{name}</span>
-            {online && <span className="unseen">, online, </span>}
+            {online && <span className="visually-hidden">, online, </span>}
             <time className="entry-time" dateTime={at.toISOString()} title={preciselyAt(at)}>
               {shortly(at)}
             </time>
@@ -99,7 +103,7 @@ const ConversationEntry = memo(function ConversationEntry(props: EntryProps) {
               <span className="entry-last" data-deleted={!unsent && last?.deleted}>
                 {own && (
                   <DeliveryMark
-                    delivery={unsent ? (unsent.refusal ? "failed" : "waiting") : deliveryOf(last?.seq ?? 0, theirs)}
+                    delivery={unsent ? unsentState : deliveryOf(last?.seq ?? 0, theirs)}
                   />
                 )}
                 <bdi>{text}</bdi>
@@ -108,7 +112,7 @@ const ConversationEntry = memo(function ConversationEntry(props: EntryProps) {
             {unread > 0 && (
               <span className="badge">
                 {unread > 99 ? "99+" : unread}
-                <span className="unseen"> unread</span>
+                <span className="visually-hidden"> unread</span>
               </span>
             )}
           </span>
@@ -122,7 +126,7 @@ function Placeholder() {
   return (
     <div className="list" role="status" aria-label="Loading your conversations">
       {[1, 2, 3, 4].map((line) => (
-        <div className="entry ghost" key={line}>
+        <div className="entry skeleton" key={line}>
           <span className="avatar" />
           <span className="entry-text">
             <span />

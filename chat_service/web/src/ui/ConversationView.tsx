@@ -1,58 +1,50 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { type Conversation, newConversation } from "../chat/conversation";
-import { type Bubble, rowsOf } from "../chat/rows";
+import { type Bubble, isEditable, rowsOf } from "../chat/rows";
 import { Avatar } from "./Avatar";
-import { useAway } from "./away";
 import { useMinute } from "./clock";
 import { Composer, type ComposerHandle } from "./Composer";
 import { Confirm } from "./Confirm";
-import { useDesk, usePerson, useSnapshot } from "./desk";
-import { History, type News } from "./History";
+import { History } from "./History";
+import type { Unread } from "./history_scroll";
 import { Back } from "./icons";
+import { useOffline } from "./offline";
 import { ago } from "./times";
+import { useWorkspace, usePerson, useSnapshot } from "./workspace_context";
 
 interface Props {
   other: string;
   leave: () => void;
 }
 
-/** One conversation: who, what was said, and what to say. */
+/** The open conversation: header, history and composer. */
 export function ConversationView({ other, leave }: Props) {
-  const { chat } = useDesk();
-  const { conversations, list, outbox, typing } = useSnapshot();
+  const { chat } = useWorkspace();
+  const { conversations, outbox, typing } = useSnapshot();
   const conversation = conversations.get(other) ?? newConversation(other);
-  const [news, setNews] = useState<News | null | undefined>(() =>
-    list === "loading" ? undefined : newsOf(conversation),
-  );
+  const [unread, clearUnread] = useUnread(conversation);
   const [editing, setEditing] = useState<Bubble | null>(null);
   const [removing, setRemoving] = useState<Bubble | null>(null);
   const composer = useRef<ComposerHandle>(null);
   const removed = useRef(false);
   const rows = useMemo(
-    () => rowsOf(conversation, outbox, chat.me, news?.after ?? null, typing.has(other)),
-    [conversation, outbox, chat, news, typing, other],
+    () => rowsOf(conversation, outbox, chat.me, unread?.after ?? null, typing.has(other)),
+    [conversation, outbox, chat, unread, typing, other],
   );
-
-  useEffect(() => {
-    if (list === "loading") return; // it tells how much of this is unread
-    void chat.open(other);
-    const known = chat.snapshot.conversations.get(other);
-    setNews((before) => (before === undefined ? newsOf(known) : before));
-  }, [chat, other, list]);
 
   useEffect(() => () => chat.leave(other), [chat, other]);
   useEffect(() => {
     if (removing || !removed.current) return;
     removed.current = false;
-    composer.current?.focus(); // the button that asked for it is gone
+    composer.current?.focus(); // the button that had the focus is gone
   }, [removing]);
 
   function say(text: string): void {
     if (editing) chat.edit(conversation, editing.message.id, text);
     else chat.send(other, text);
     setEditing(null);
-    setNews(null);
+    clearUnread();
   }
 
   const edit = useCallback((bubble: Bubble) => {
@@ -60,25 +52,21 @@ export function ConversationView({ other, leave }: Props) {
     composer.current?.focus();
   }, []);
 
+  function editLast(): void {
+    const last = rows.findLast((row) => row.kind === "bubble" && isEditable(row));
+    if (last?.kind === "bubble") edit(last);
+  }
+
   return (
     <section className="conversation" aria-label={`Conversation with ${usePerson(other).name}`}>
-      <Head other={other} leave={leave} />
-      <History
-        conversation={conversation}
-        rows={rows}
-        news={news}
-        edit={edit}
-        remove={setRemoving}
-      />
+      <Header other={other} leave={leave} />
+      <History {...{ conversation, rows, unread, edit }} remove={setRemoving} />
       <Composer
         ref={composer}
         other={other}
         editing={editing}
         cancelEditing={() => setEditing(null)}
-        editLast={() => {
-          const last = rows.findLast((row) => row.kind === "bubble" && isEditable(row));
-          if (last?.kind === "bubble") edit(last);
-        }}
+        editLast={editLast}
         say={say}
       />
       {removing && (
@@ -91,34 +79,47 @@ export function ConversationView({ other, leave }: Props) {
           }}
           close={() => setRemoving(null)}
         >
-          Its text will be gone for both of you. That cannot be undone.
+          Its text will be removed for both of you. This cannot be undone.
         </Confirm>
       )}
     </section>
   );
 }
 
-function newsOf(conversation: Conversation | undefined): News | null {
+/** What was unread when it was opened, which the list of conversations says, until it is cleared. */
+function useUnread(conversation: Conversation): [Unread | null | undefined, clear: () => void] {
+  const { other } = conversation;
+  const { chat } = useWorkspace();
+  const { list } = useSnapshot();
+  const [unread, setUnread] = useState<Unread | null | undefined>(() =>
+    list === "loading" ? undefined : unreadOf(conversation),
+  );
+  useEffect(() => {
+    if (list === "loading") return;
+    void chat.open(other);
+    const known = chat.snapshot.conversations.get(other);
+    setUnread((before) => (before === undefined ? unreadOf(known) : before));
+  }, [chat, other, list]);
+  return [unread, () => setUnread(null)];
+}
+
+function unreadOf(conversation: Conversation | undefined): Unread | null {
   if (!conversation?.unread) return null;
   return { after: conversation.mine.read, count: conversation.unread };
 }
 
-export function isEditable({ own, delivery, message, changing }: Bubble): boolean {
-  return own && !message.deleted && !changing && delivery !== "waiting" && delivery !== "failed";
-}
-
-function Head({ other, leave }: Props) {
+function Header({ other, leave }: Props) {
   const { presence, typing } = useSnapshot();
   const { name } = usePerson(other);
   const there = presence.get(other);
-  const away = useAway();
-  const online = !away && there?.status === "online";
+  const offline = useOffline();
+  const online = !offline && there?.status === "online";
   useMinute();
   const state = typing.has(other)
     ? "typing…"
     : online
       ? "online"
-      : !away && there?.last_seen
+      : !offline && there?.last_seen
         ? `last seen ${ago(new Date(there.last_seen))}`
         : other;
   return (

@@ -9,13 +9,13 @@ const MARKS: Record<Delivery, readonly [label: string, icon: () => React.JSX.Ele
   read: ["Read", TwoTicks],
 };
 
-/** How far one's own message has come. */
+/** The delivery state of one's own message. */
 export function DeliveryMark({ delivery }: { delivery: Delivery }) {
   const [label, Icon] = MARKS[delivery];
   return (
     <span className="delivery" data-delivery={delivery} title={label}>
       <Icon />
-      <span className="unseen">{label}</span>
+      <span className="visually-hidden">{label}</span>
     </span>
   );
 }

@@ -8,11 +8,11 @@ interface Props {
   close: () => void;
 }
 
-/** A modal dialog: the browser keeps the focus in it, Escape closes it. */
+/** A modal dialog. The browser keeps the focus in it and closes it on Escape. */
 export function Dialog({ title, children, close }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
-  // Closed while it is still in the document: the focus then goes back to where it was.
+  // Closing it while it is still in the document returns the focus to where it was.
   useLayoutEffect(() => {
     const shown = dialog.current!;
     if (!shown.open) shown.showModal();

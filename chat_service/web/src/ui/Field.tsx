@@ -31,7 +31,8 @@ export function Field({ label, hint, problem, minLength, required = true, ...inp
   );
 }
 
-/** The services say "it has 4 characters". */
+/** As a sentence: the services say "it has 4 characters". */
 function sentence(problem: string): string {
-  return `${problem.charAt(0).toUpperCase()}${problem.slice(1)}${/[.!?]$/.test(problem) ? "" : "."}`;
+  const end = /[.!?]$/.test(problem) ? "" : ".";
+  return problem.charAt(0).toUpperCase() + problem.slice(1) + end;
 }

@@ -5,20 +5,20 @@ import { dayName } from "./times";
 
 export interface RowProps {
   row: Row;
-  /** The other one's. */
+  /** The other person's. */
   name: string;
   edit: (bubble: Bubble) => void;
   remove: (bubble: Bubble) => void;
 }
 
-/** One line of a history. */
+/** One row of a history. */
 export function HistoryRow({ row, name, edit, remove }: RowProps) {
   switch (row.kind) {
     case "day":
       return <Day day={row.day} />;
     case "new":
       return (
-        <div className="news" role="separator" aria-label="New messages">
+        <div className="new-messages" role="separator" aria-label="New messages">
           <span aria-hidden="true">New messages</span>
         </div>
       );

@@ -5,15 +5,15 @@ import type { Session } from "../session/session";
 import { Field } from "./Field";
 import { Logo } from "./icons";
 
-type Wish = "log in" | "sign up";
+type Mode = "log in" | "sign up";
 
-/** Log in, or sign up and be logged in. */
+/** The login page. Signing up logs in, too. */
 export function LogIn({ session }: { session: Session }) {
-  const [wish, setWish] = useState<Wish>("log in");
+  const [mode, setMode] = useState<Mode>("log in");
   const [busy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState<Error | null>(null);
   const alert = useRef<HTMLParagraphElement>(null);
-  const signingUp = wish === "sign up";
+  const signingUp = mode === "sign up";
 
   useEffect(() => {
     document.title = signingUp ? "Sign up · Messages" : "Log in · Messages";
@@ -45,7 +45,11 @@ export function LogIn({ session }: { session: Session }) {
     }
   }
 
-  const field = (name: string) => (refusal instanceof Refused ? refusal.field(name) : undefined);
+  function change(): void {
+    setMode(signingUp ? "log in" : "sign up");
+    setRefusal(null);
+  }
+
   return (
     <main className="gate">
       <div className="card">
@@ -56,43 +60,14 @@ export function LogIn({ session }: { session: Session }) {
         <h1>{signingUp ? "Create your account" : "Welcome back"}</h1>
         <p className="muted">
           {signingUp
-            ? "Your colleagues will find you by your name and address."
-            : "Log in to go on where you left off."}
+            ? "Your colleagues will find you by your name or email."
+            : "Log in to continue where you left off."}
         </p>
-        {session.farewell === "ended" && !refusal && (
-          <p className="notice">Your session was ended. Log in again to go on.</p>
+        {session.logoutReason === "ended" && !refusal && (
+          <p className="notice">Your session was ended. Log in again to continue.</p>
         )}
         <form onSubmit={(event) => void submit(event)}>
-          {signingUp && (
-            <Field label="Name" name="name" autoComplete="name" maxLength={100} problem={field("name")} />
-          )}
-          <Field
-            label="Email"
-            name="email"
-            type="email"
-            autoComplete="username"
-            maxLength={320}
-            problem={field("email")}
-          />
-          {signingUp && (
-            <Field
-              label="Department"
-              hint="optional"
-              name="department"
-              autoComplete="organization-title"
-              maxLength={100}
-              required={false}
-            />
-          )}
-          <Field
-            label="Password"
-            hint={signingUp ? "at least 8 characters" : undefined}
-            name="password"
-            type="password"
-            autoComplete={signingUp ? "new-password" : "current-password"}
-            minLength={signingUp ? 8 : undefined}
-            problem={field("password")}
-          />
+          <Fields signingUp={signingUp} refusal={refusal} />
           <p className="alert" role="alert" tabIndex={-1} ref={alert}>
             {refusal && explain(refusal)}
           </p>
@@ -102,13 +77,7 @@ export function LogIn({ session }: { session: Session }) {
         </form>
         <p className="aside">
           {signingUp ? "Already have an account?" : "New here?"}{" "}
-          <button
-            className="link"
-            onClick={() => {
-              setWish(signingUp ? "log in" : "sign up");
-              setRefusal(null);
-            }}
-          >
+          <button className="link" onClick={change}>
             {signingUp ? "Log in" : "Sign up"}
           </button>
         </p>
@@ -117,16 +86,60 @@ export function LogIn({ session }: { session: Session }) {
   );
 }
 
+function Fields({ signingUp, refusal }: { signingUp: boolean; refusal: Error | null }) {
+  const problem = (name: string) => (refusal instanceof Refused ? refusal.field(name) : undefined);
+  return (
+    <>
+      {signingUp && (
+        <Field
+          label="Name"
+          name="name"
+          autoComplete="name"
+          maxLength={100}
+          problem={problem("name")}
+        />
+      )}
+      <Field
+        label="Email"
+        name="email"
+        type="email"
+        autoComplete="username"
+        maxLength={320}
+        problem={problem("email")}
+      />
+      {signingUp && (
+        <Field
+          label="Department"
+          hint="optional"
+          name="department"
+          autoComplete="organization-title"
+          maxLength={100}
+          required={false}
+        />
+      )}
+      <Field
+        label="Password"
+        hint={signingUp ? "at least 8 characters" : undefined}
+        name="password"
+        type="password"
+        autoComplete={signingUp ? "new-password" : "current-password"}
+        minLength={signingUp ? 8 : undefined}
+        problem={problem("password")}
+      />
+    </>
+  );
+}
+
 function explain(error: Error): string {
   if (!(error instanceof Refused)) return "The service cannot be reached. Check your connection.";
-  if (error.unsupported) return "There is no auth service where this page looks for it.";
+  if (error.unsupported) return "The auth service was not found at its configured address.";
   switch (error.code) {
     case "invalid_credentials":
-      return "That email and password do not belong together.";
+      return "Wrong email or password.";
     case "email_taken":
-      return "There is an account with this email already. Log in instead.";
+      return "An account with this email already exists. Log in instead.";
     case "invalid_input":
-      return "Some of this is not right; see the fields above.";
+      return "Please correct the fields above.";
     case "unavailable":
       return "The service is busy. Try again in a moment.";
     case "rate_limited":

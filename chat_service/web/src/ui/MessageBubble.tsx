@@ -1,89 +1,92 @@
 import { memo } from "react";
 
-import type { Bubble } from "../chat/rows";
-import { isEditable } from "./ConversationView";
+import { type Bubble, isEditable } from "../chat/rows";
 import { DeliveryMark } from "./DeliveryMark";
-import { useDesk } from "./desk";
 import { Bin, Pencil } from "./icons";
 import { MessageText } from "./MessageText";
 import { preciselyAt, timeOf } from "./times";
+import { useWorkspace } from "./workspace_context";
 
 interface Props {
   bubble: Bubble;
-  /** The other one's. */
+  /** The other person's. */
   name: string;
   edit: (bubble: Bubble) => void;
   remove: (bubble: Bubble) => void;
 }
 
-/** One message. */
+const SHOWN = ["message", "delivery", "refusal", "changing", "first", "last"] as const;
+
+/** One message. Rendered again only if what it shows has changed. */
 export const MessageBubble = memo(
-  function MessageBubble({ bubble, name, edit, remove }: Props) {
-    const { message, own, delivery, at, changing } = bubble;
-    const editable = isEditable(bubble);
-    const edited = message.edited_at !== undefined && !message.deleted;
-    return (
-      <article
-        className="message"
-        data-own={own}
-        data-first={bubble.first}
-        data-last={bubble.last}
-        data-message={message.id}
-        tabIndex={editable ? -1 : undefined}
-      >
-        <div className="bubble" dir="auto" data-deleted={message.deleted === true} data-changing={changing}>
-          <span className="unseen" dir="auto">
-            {own ? "You" : name}:{" "}
-          </span>
-          <p className="bubble-text">
-            {message.deleted ? "Message deleted" : <MessageText text={message.text ?? ""} />}
-          </p>
-          {/* Room for the foot, which the last word does not leave. */}
-          <span className="bubble-room">
-            {"\u00a0"}
-            {edited && "edited "}
-            {timeOf(at)}
-          </span>
-          <span className="bubble-foot" dir="ltr">
-            {edited && <span>edited</span>}
-            <time dateTime={at.toISOString()} title={preciselyAt(at)}>
-              {timeOf(at)}
-            </time>
-            {delivery && <DeliveryMark delivery={changing ? "waiting" : delivery} />}
-          </span>
-        </div>
-        {editable && (
-          <div className="message-tools">
-            <button className="icon-button small" aria-label="Edit this message" onClick={() => edit(bubble)}>
-              <Pencil />
-            </button>
-            <button
-              className="icon-button small"
-              aria-label="Delete this message"
-              onClick={() => remove(bubble)}
-            >
-              <Bin />
-            </button>
-          </div>
-        )}
-        {delivery === "failed" && <Failed bubble={bubble} />}
-      </article>
-    );
-  },
+  Message,
   (before, after) =>
     before.name === after.name &&
     before.edit === after.edit &&
     before.remove === after.remove &&
-    before.bubble.message === after.bubble.message &&
-    before.bubble.delivery === after.bubble.delivery &&
-    before.bubble.refusal === after.bubble.refusal &&
-    before.bubble.changing === after.bubble.changing &&
-    before.bubble.first === after.bubble.first &&
-    before.bubble.last === after.bubble.last,
+    SHOWN.every((key) => before.bubble[key] === after.bubble[key]),
 );
 
+function Message({ bubble, name, edit, remove }: Props) {
+  const { message, own, delivery, at, changing } = bubble;
+  const editable = isEditable(bubble);
+  const edited = message.edited_at !== undefined && !message.deleted;
+  return (
+    <article
+      className="message"
+      data-own={own}
+      data-first={bubble.first}
+      data-last={bubble.last}
+      data-message={message.id}
+      tabIndex={editable ? -1 : undefined}
+    >
+      <div
+        className="bubble"
+        dir="auto"
+        data-deleted={message.deleted === true}
+        data-changing={changing}
+      >
+        <span className="visually-hidden" dir="auto">
+          {own ? "You" : name}:{" "}
+        </span>
+        <p className="bubble-text">
+          {message.deleted ? "Message deleted" : <MessageText text={message.text ?? ""} />}
+        </p>
+        {/* Keeps space for the foot after the last word. */}
+        <span className="bubble-spacer">
+          {"\u00a0"}
+          {edited && "edited "}
+          {timeOf(at)}
+        </span>
+        <span className="bubble-foot" dir="ltr">
+          {edited && <span>edited</span>}
+          <time dateTime={at.toISOString()} title={preciselyAt(at)}>
+            {timeOf(at)}
+          </time>
+          {delivery && <DeliveryMark delivery={changing ? "waiting" : delivery} />}
+        </span>
+      </div>
+      {editable && (
+        <div className="message-tools">
+          <button className="icon-button small" aria-label="Edit this message" onClick={() => edit(bubble)}>
+            <Pencil />
+          </button>
+          <button
+            className="icon-button small"
+            aria-label="Delete this message"
+            onClick={() => remove(bubble)}
+          >
+            <Bin />
+          </button>
+        </div>
+      )}
+      {delivery === "failed" && <Failed bubble={bubble} />}
+    </article>
+  );
+}
+
 function Failed({ bubble: { message, refusal } }: { bubble: Bubble }) {
-  const { chat } = useDesk();
+  const { chat } = useWorkspace();
   return (
     <p className="failed" role="alert">
       Not sent: {refusal}{" "}

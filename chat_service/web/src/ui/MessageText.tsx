@@ -2,7 +2,7 @@ import { Fragment } from "react";
 
 const LINK = /https?:\/\/[^\s<>"'`]+/gi;
 
-/** The text as it is, with web addresses made clickable: only http and https, shown whole. */
+/** The text as written, with http and https addresses as links, which show the whole address. */
 export function MessageText({ text }: { text: string }) {
   const parts = [];
   let end = 0;
@@ -21,7 +21,7 @@ export function MessageText({ text }: { text: string }) {
   return <>{parts}</>;
 }
 
-/** "(see https://example.org/a_(b).)" ends its sentence, not its address. */
+/** In "(see https://example.org/a_(b).)" the last two characters end the sentence, not the address. */
 function withoutPunctuation(found: string): string {
   let address = found.replace(/[.,;:!?…]+$/, "");
   while (address.endsWith(")") && count(address, ")") > count(address, "(")) {

@@ -2,42 +2,19 @@ import { useEffect, useState } from "react";
 
 import { Refused } from "../http";
 import type { Found } from "../session/auth_api";
+import { moveByArrowKeys } from "./arrow_keys";
 import { Avatar } from "./Avatar";
-import { byArrows } from "./by_arrows";
-import { useDesk } from "./desk";
-import { goTo } from "./place";
+import { goTo } from "./route";
+import { useWorkspace } from "./workspace_context";
 
 const PAUSE_MS = 200;
 
-/** People of the directory; picking one opens the conversation with them. */
+/** People in the directory. Choosing one opens the conversation with them. */
 export function SearchResults({ query, done }: { query: string; done: () => void }) {
-  const { employee, people, session } = useDesk();
-  const [found, setFound] = useState<(Found & { query: string }) | null>(null);
-  const [problem, setProblem] = useState<string | null>(null);
-
-  useEffect(() => {
-    const stopped = new AbortController();
-    const timer = setTimeout(async () => {
-      try {
-        const search = (token: string) => session.api.search(token, query, stopped.signal);
-        const answer = await session.withToken(search);
-        if (stopped.signal.aborted) return;
-        people.learn(answer.employees);
-        setFound({ ...answer, query });
-        setProblem(null);
-      } catch (error) {
-        if (stopped.signal.aborted) return;
-        setProblem(error instanceof Refused ? error.detail : "The directory cannot be reached.");
-      }
-    }, PAUSE_MS);
-    return () => {
-      stopped.abort();
-      clearTimeout(timer);
-    };
-  }, [query, people, session]);
-
+  const { employee } = useWorkspace();
+  const { found, problem } = useSearch(query);
   const others = found?.employees.filter(({ email }) => email !== employee.email) ?? [];
-  const hint = problem ?? (found ? nobody(found.query, found.exactOnly) : "Searching…");
+  const hint = problem ?? (found ? emptyHint(found.query, found.exactOnly) : "Searching…");
   if (problem || others.length === 0)
     return (
       <p className="hint" role="status">
@@ -45,8 +22,13 @@ export function SearchResults({ query, done }: { query: string; done: () => void
       </p>
     );
   return (
-    <nav className="list" aria-label="People found" aria-busy={found?.query !== query} onKeyDown={byArrows}>
-      <p className="unseen" role="status">
+    <nav
+      className="list"
+      aria-label="People found"
+      aria-busy={found?.query !== query}
+      onKeyDown={moveByArrowKeys}
+    >
+      <p className="visually-hidden" role="status">
         {others.length === 1 ? "1 person found" : `${others.length} people found`}
       </p>
       <ul>
@@ -72,7 +54,36 @@ export function SearchResults({ query, done }: { query: string; done: () => void
   );
 }
 
-function nobody(query: string, exactOnly: boolean): string {
+/** Searches the directory once typing has paused. */
+function useSearch(query: string) {
+  const { people, session } = useWorkspace();
+  const [found, setFound] = useState<(Found & { query: string }) | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+
+  useEffect(() => {
+    const controller = new AbortController();
+    const timer = setTimeout(async () => {
+      try {
+        const search = (token: string) => session.api.search(token, query, controller.signal);
+        const answer = await session.withToken(search);
+        if (controller.signal.aborted) return;
+        people.learn(answer.employees);
+        setFound({ ...answer, query });
+        setProblem(null);
+      } catch (error) {
+        if (controller.signal.aborted) return;
+        setProblem(error instanceof Refused ? error.detail : "The directory cannot be reached.");
+      }
+    }, PAUSE_MS);
+    return () => {
+      controller.abort();
+      clearTimeout(timer);
+    };
+  }, [query, people, session]);
+  return { found, problem };
+}
+
+function emptyHint(query: string, exactOnly: boolean): string {
   if (exactOnly && !query.includes("@")) return "Type the whole email address of a colleague.";
-  return `Nobody matches “${query}”. Is it spelled as in their address?`;
+  return `Nobody matches “${query}”. Check the spelling, or try their email.`;
 }

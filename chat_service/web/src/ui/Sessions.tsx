@@ -2,14 +2,15 @@ import { useCallback, useEffect, useState } from "react";
 
 import { Refused } from "../http";
 import type { OpenSession } from "../session/auth_api";
-import { useDesk } from "./desk";
 import { deviceName } from "./device";
 import { Dialog } from "./Dialog";
 import { ago } from "./times";
+import { useWorkspace } from "./workspace_context";
 
-/** Where one is logged in, and how to end that. */
+/** The person's sessions, and how to end them. */
 export function Sessions({ close, logOut }: { close: () => void; logOut: () => void }) {
-  const { session, tell, leave } = useDesk();
+  const workspace = useWorkspace();
+  const { session, showToast } = workspace;
   const [sessions, setSessions] = useState<OpenSession[] | null>(null);
   const [problem, setProblem] = useState("");
 
@@ -24,7 +25,7 @@ export function Sessions({ close, logOut }: { close: () => void; logOut: () => v
     if (current) return logOut();
     session
       .withToken((token) => session.api.endSession(token, id))
-      .then(() => tell("That session was ended."))
+      .then(() => showToast("The session was ended."))
       .then(load)
       .catch(failed);
   }
@@ -54,7 +55,7 @@ export function Sessions({ close, logOut }: { close: () => void; logOut: () => v
         <footer>
           <button
             className="button danger"
-            onClick={() => void session.logOutEverywhere().then(leave, failed)}
+            onClick={() => void session.logOutEverywhere().then(workspace.logOut, failed)}
           >
             Log out everywhere
           </button>

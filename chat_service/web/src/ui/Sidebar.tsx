@@ -1,14 +1,26 @@
-import { useState } from "react";
+import { type KeyboardEvent, useState } from "react";
 
 import { AccountMenu } from "./AccountMenu";
 import { ConversationList } from "./ConversationList";
 import { Close, Search } from "./icons";
 import { SearchResults } from "./SearchResults";
 
-/** One's own account, the search, and the conversations. */
+const FIRST_ENTRY = ".sidebar .list:not([aria-busy='true']) .entry";
+
+/** The account menu, the search, and the conversations or what was found. */
 export function Sidebar({ current }: { current: string | null }) {
   const [query, setQuery] = useState("");
   const searching = query.trim() !== "";
+
+  function press(event: KeyboardEvent): void {
+    if (event.key === "Escape") setQuery("");
+    if (event.key !== "ArrowDown" && event.key !== "Enter") return;
+    event.preventDefault();
+    const first = document.querySelector<HTMLElement>(FIRST_ENTRY);
+    if (event.key === "Enter" && searching) first?.click();
+    else first?.focus();
+  }
+
   return (
     <aside className="sidebar" aria-label="Conversations">
       <header className="sidebar-head">
@@ -27,18 +39,14 @@ export function Sidebar({ current }: { current: string | null }) {
           spellCheck={false}
           value={query}
           onChange={(event) => setQuery(event.target.value)}
-          onKeyDown={(event) => {
-            if (event.key === "Escape") setQuery("");
-            if (event.key === "ArrowDown" || event.key === "Enter") {
-              event.preventDefault();
-              const first = document.querySelector<HTMLElement>(".sidebar .list:not([aria-busy='true']) .entry");
-              if (event.key === "Enter" && searching) first?.click();
-              else first?.focus();
-            }
-          }}
+          onKeyDown={press}
         />
         {searching && (
-          <button className="icon-button small" aria-label="Clear the search" onClick={() => setQuery("")}>
+          <button
+            className="icon-button small"
+            aria-label="Clear the search"
+            onClick={() => setQuery("")}
+          >
             <Close />
           </button>
         )}

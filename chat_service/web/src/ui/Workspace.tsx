@@ -8,12 +8,12 @@ import type { Session } from "../session/session";
 import { Attention } from "./Attention";
 import { ConnectionBanner } from "./ConnectionBanner";
 import { ConversationView } from "./ConversationView";
-import { type Desk, DeskContext, useDesk, useSnapshot } from "./desk";
 import { Drafts } from "./drafts";
-import { leavePlace, placeOf, usePlace } from "./place";
+import { goBack, routeTo, useRoute } from "./route";
 import { Sidebar } from "./Sidebar";
 import { useViewport } from "./viewport";
 import { useWakeUps } from "./wake_ups";
+import { useSnapshot, useWorkspace, WorkspaceContext, type WorkspaceValue } from "./workspace_context";
 
 const TOAST_MS = 6_000;
 
@@ -23,16 +23,16 @@ interface Props {
   employee: Employee;
 }
 
-/** Everything of somebody who is logged in. */
+/** The page of somebody who is logged in. */
 export function Workspace({ session, socket, employee }: Props) {
   const [toast, setToast] = useState("");
   const clearing = useRef<number>(undefined);
-  const tell = useCallback((what: string) => {
-    setToast(what);
+  const showToast = useCallback((text: string) => {
+    setToast(text);
     clearTimeout(clearing.current);
     clearing.current = window.setTimeout(() => setToast(""), TOAST_MS);
   }, []);
-  const [desk] = useState<Desk>(() => {
+  const [workspace] = useState<WorkspaceValue>(() => {
     const chat = new Chat(employee.email, socket, session, browserStorage(employee.id));
     return {
       chat,
@@ -40,44 +40,44 @@ export function Workspace({ session, socket, employee }: Props) {
       session,
       employee,
       drafts: new Drafts(employee.id),
-      tell,
-      leave: () => {
+      showToast,
+      logOut: () => {
         chat.client.stop();
         void chat.client.outbox.clear();
-        desk.drafts.clear();
+        workspace.drafts.clear();
         void session.logOut();
       },
     };
   });
 
   useEffect(() => {
-    desk.people.learn([employee]);
-    void desk.chat.client.start();
+    workspace.people.learn([employee]);
+    void workspace.chat.client.start();
     return () => {
-      desk.chat.client.stop();
+      workspace.chat.client.stop();
       if (!session.employee) People.forget();
     };
-  }, [desk, employee, session]);
-  useWakeUps(desk.chat);
+  }, [workspace, employee, session]);
+  useWakeUps(workspace.chat);
   useViewport();
 
   return (
-    <DeskContext value={desk}>
+    <WorkspaceContext value={workspace}>
       <Panes />
       <div className="toast" role="status" data-shown={toast !== ""}>
         {toast}
       </div>
-    </DeskContext>
+    </WorkspaceContext>
   );
 }
 
 function Panes() {
-  const other = usePlace();
+  const other = useRoute();
   const before = useRef(other);
   useEffect(() => {
-    // Back in the list, one is where one left it.
+    // Back in the list, the focus is on the conversation that was open.
     if (other === null && before.current !== null && document.activeElement === document.body) {
-      document.querySelector<HTMLElement>(`.entry[href="${placeOf(before.current)}"]`)?.focus();
+      document.querySelector<HTMLElement>(`.entry[href="${routeTo(before.current)}"]`)?.focus();
     }
     before.current = other;
   }, [other]);
@@ -88,23 +88,27 @@ function Panes() {
       <Sidebar current={other} />
       <main className="stage">
         {other === null ? (
-          <Nobody />
+          <NoConversation />
         ) : (
-          <ConversationView key={other} other={other} leave={leavePlace} />
+          <ConversationView key={other} other={other} leave={goBack} />
         )}
       </main>
     </div>
   );
 }
 
-function Nobody() {
-  const { employee } = useDesk();
+function NoConversation() {
+  const { employee } = useWorkspace();
   const { conversations, list } = useSnapshot();
   const isNew = list === "ready" && conversations.size === 0;
   return (
-    <div className="nobody">
+    <div className="empty">
       <h2>{isNew ? `Welcome, ${employee.name}` : "Pick a conversation"}</h2>
-      <p>{isNew ? "Find a colleague to write your first message." : "Or find a colleague to start a new one."}</p>
+      <p>
+        {isNew
+          ? "Find a colleague to write your first message."
+          : "Or find a colleague to start a new one."}
+      </p>
     </div>
   );
 }

@@ -1,4 +1,4 @@
-// What is said of times grows old: these render anew when it does.
+// Render again when texts about times go out of date.
 
 import { useSyncExternalStore } from "react";
 

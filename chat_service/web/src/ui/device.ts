@@ -1,4 +1,4 @@
-/** "Firefox on Linux", as far as a user agent tells. */
+/** "Firefox on Linux", as far as the user agent says. */
 export function deviceName(userAgent: string): string {
   const browser = first(userAgent, [
     [/Edg\//, "Edge"],
@@ -16,7 +16,7 @@ export function deviceName(userAgent: string): string {
     [/Linux|X11/, "Linux"],
   ]);
   if (browser && system) return `${browser} on ${system}`;
-  return browser ?? system ?? (userAgent.slice(0, 60) || "An unknown device");
+  return browser ?? system ?? (userAgent.slice(0, 60) || "Unknown device");
 }
 
 function first(text: string, names: ReadonlyArray<readonly [RegExp, string]>): string | undefined {

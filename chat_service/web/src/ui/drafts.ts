@@ -1,27 +1,28 @@
-// What one has written and not sent, by the other one's address. It survives a reload, and in a
-// browser that keeps nothing, at least that one looks into another conversation.
+// What was written and not sent, by the other person's address. It survives a reload; if the browser
+// refuses localStorage, it survives only a change of the conversation.
 
 export class Drafts {
-  #here = new Map<string, string>();
+  #memory = new Map<string, string>();
 
   constructor(readonly employee: string) {}
 
   get(other: string): string {
-    return this.#here.get(other) ?? kept((storage) => storage.getItem(this.#key(other))) ?? "";
+    return this.#memory.get(other) ?? stored((storage) => storage.getItem(this.#key(other))) ?? "";
   }
 
   set(other: string, text: string): void {
-    this.#here.set(other, text);
-    kept((storage) => {
+    this.#memory.set(other, text);
+    stored((storage) => {
       if (text === "") storage.removeItem(this.#key(other));
       else storage.setItem(this.#key(other), text);
     });
   }
 
   clear(): void {
-    this.#here.clear();
-    kept((storage) => {
-      for (const key of Object.keys(storage)) if (key.startsWith(this.#key(""))) storage.removeItem(key);
+    this.#memory.clear();
+    stored((storage) => {
+      const keys = Object.keys(storage).filter((key) => key.startsWith(this.#key("")));
+      for (const key of keys) storage.removeItem(key);
     });
   }
 
@@ -30,11 +31,11 @@ export class Drafts {
   }
 }
 
-function kept<T>(work: (storage: Storage) => T): T | null {
+function stored<T>(work: (storage: Storage) => T): T | null {
   try {
     return work(localStorage);
   } catch (error) {
-    console.warn("What is written is not kept: a reload loses it.", error);
+    console.warn("The draft could not be stored: a reload loses it.", error);
     return null;
   }
 }

@@ -1,4 +1,4 @@
-// Drawn for this page, 24 units square; they say nothing to a screen reader.
+// Drawn for this page, 24 units square. Hidden from screen readers.
 
 import type { ReactNode } from "react";
 

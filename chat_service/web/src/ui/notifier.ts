@@ -1,11 +1,11 @@
-// Notifications of the system, where the person allowed them and does not look at the page.
+// System notifications, if the person allowed them and is not looking at the page.
 
 import type { Conversation } from "../chat/conversation";
 import type { People } from "../chat/people";
 import type { Message } from "../protocol";
 
-/** Whoever comes back after a night has one notification for each conversation, not for each message. */
-const GATHER_MS = 300;
+/** Messages within this time give one notification for each conversation. */
+const BATCH_MS = 300;
 
 export class Notifier {
   #waiting = new Map<string, Message[]>();
@@ -18,12 +18,12 @@ export class Notifier {
 
   arrived(message: Message): void {
     if (!Notifier.allowed || isLookedAt()) return;
-    if (this.#waiting.size === 0) setTimeout(() => this.#show(), GATHER_MS);
+    if (this.#waiting.size === 0) setTimeout(() => this.#show(), BATCH_MS);
     const { sender } = message;
     this.#waiting.set(sender, [...(this.#waiting.get(sender) ?? []), message]);
   }
 
-  /** The text of this message is gone. */
+  /** This message was deleted: its text must not stay on the screen. */
   deleted(message: string): void {
     for (const [sender, messages] of this.#waiting) {
       this.#waiting.set(sender, messages.filter(({ id }) => id !== message));
@@ -31,7 +31,7 @@ export class Notifier {
     for (const [sender, shown] of this.#shown) if (shown.message === message) this.#close(sender);
   }
 
-  /** What was read, here or elsewhere, is no news any more. */
+  /** Closes the notifications of conversations that were read, on any device. */
   settle(conversations: ReadonlyMap<string, Conversation>): void {
     for (const sender of this.#shown.keys()) {
       if (conversations.get(sender)?.unread === 0) this.#close(sender);
@@ -45,7 +45,7 @@ export class Notifier {
       const { name } = this.people.get(sender);
       const title = messages.length === 1 ? name : `${name} · ${messages.length} new messages`;
       this.#close(sender);
-      // Several tabs may be open: of notifications with one tag the system shows one.
+      // Several tabs may be open. The system shows only one notification with the same tag.
       const notification = make(title, { body: last.text ?? "", tag: sender, icon: "/icon.svg" });
       if (!notification) continue;
       notification.onclick = () => {
@@ -67,7 +67,7 @@ export class Notifier {
     return "Notification" in window && Notification.permission === "granted";
   }
 
-  /** Whether it makes sense to ask. */
+  /** Whether asking for permission makes sense. */
   static get askable(): boolean {
     return "Notification" in window && Notification.permission === "default" && !isPhone();
   }
@@ -81,7 +81,7 @@ function isLookedAt(): boolean {
   return document.visibilityState === "visible" && document.hasFocus();
 }
 
-/** Chromium on phones has the class but no constructor: there only a service worker may notify. */
+/** Null in Chromium on phones, where only a service worker can show notifications. */
 function make(title: string, options: NotificationOptions): Notification | null {
   try {
     return new Notification(title, options);

@@ -1,4 +1,4 @@
-// Times in the reader's own language and zone.
+// Times in the reader's language and time zone.
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: "long" });
@@ -10,7 +10,7 @@ const precise = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyl
 export const timeOf = (at: Date): string => clock.format(at);
 export const preciselyAt = (at: Date): string => precise.format(at);
 
-/** How a day is called above its messages. */
+/** The heading above the messages of a day. */
 export function dayName(at: Date, now = new Date()): string {
   const days = daysBetween(at, now);
   if (days === 0) return "Today";
@@ -18,7 +18,7 @@ export function dayName(at: Date, now = new Date()): string {
   return (at.getFullYear() === now.getFullYear() ? fullDay : dayWithYear).format(at);
 }
 
-/** As short as it can be said: for the list. */
+/** As short as possible, for the list. */
 export function shortly(at: Date, now = new Date()): string {
   const days = daysBetween(at, now);
   if (days === 0) return clock.format(at);
@@ -27,7 +27,7 @@ export function shortly(at: Date, now = new Date()): string {
   return (at.getFullYear() === now.getFullYear() ? shortDay : dayWithYear).format(at);
 }
 
-/** Of somebody who is away, or of a session. */
+/** How long ago somebody was last seen, or a session was last used. */
 export function ago(at: Date, now = new Date()): string {
   const minutes = Math.round((now.getTime() - at.getTime()) / 60_000);
   if (minutes < 1) return "just now";

@@ -1,4 +1,4 @@
-// What all parts of the page below `Workspace` need.
+// What all components below `Workspace` share.
 
 import { createContext, useContext, useSyncExternalStore } from "react";
 
@@ -8,30 +8,30 @@ import type { Employee } from "../session/auth_api";
 import type { Session } from "../session/session";
 import type { Drafts } from "./drafts";
 
-export interface Desk {
+export interface WorkspaceValue {
   chat: Chat;
   people: People;
   session: Session;
   employee: Employee;
   drafts: Drafts;
-  /** Shows a sentence for a while. */
-  tell(what: string): void;
-  /** Logs out, and leaves nothing of this person in the browser. */
-  leave(): void;
+  /** Shows a text for a few seconds. */
+  showToast(text: string): void;
+  /** Logs out, and removes everything of this person from the browser. */
+  logOut(): void;
 }
 
-export const DeskContext = createContext<Desk | null>(null);
+export const WorkspaceContext = createContext<WorkspaceValue | null>(null);
 
-export function useDesk(): Desk {
-  return useContext(DeskContext)!;
+export function useWorkspace(): WorkspaceValue {
+  return useContext(WorkspaceContext)!;
 }
 
 export function useSnapshot(): Snapshot {
-  const { chat } = useDesk();
+  const { chat } = useWorkspace();
   return useSyncExternalStore(chat.subscribe, () => chat.snapshot);
 }
 
 export function usePerson(email: string): Person {
-  const { people } = useDesk();
+  const { people } = useWorkspace();
   return useSyncExternalStore(people.subscribe, () => people.get(email));
 }

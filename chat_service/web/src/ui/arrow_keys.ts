@@ -1,7 +1,7 @@
 import type { KeyboardEvent } from "react";
 
-/** Up and down go through the list; Tab leaves it. */
-export function byArrows(event: KeyboardEvent<HTMLElement>): void {
+/** Up and Down move the focus through the list, from its first entry to the search field. */
+export function moveByArrowKeys(event: KeyboardEvent<HTMLElement>): void {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (!step) return;
   const entries = [...event.currentTarget.querySelectorAll<HTMLElement>(".entry")];
