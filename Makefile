@@ -43,7 +43,7 @@ k8s-secrets: $(LOCAL) ## Make the signing key and passwords of a cluster, once, 
 test: $(DEV) ## Run the tests (some of them: make test ARGS="-k resume"; JOBS=0 for one file after another)
 	@$(BIN)/python -m deploy.local.install.packages
 	@$(BIN)/python -m deploy.local.install.web
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(COVERAGE) $(ARGS)
 
 test-browser: $(DEV) ## Run the tests of the browser client, in Chromium
 	@$(BIN)/python -m deploy.local.install.packages
@@ -54,7 +54,7 @@ check: $(DEV) ## Run everything that a change has to pass: lint, format, types, 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory test COVERAGE="--cov --cov-report=term"
 
 bench: $(DEV) ## Measure everything, in about 5 minutes, into bench.json; or a part: make bench-cpu (throughput open-loop history instances connections put post resume login start)
 	@$(BIN)/python -m deploy.local.install.packages
