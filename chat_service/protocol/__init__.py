@@ -5,8 +5,7 @@ It knows neither transport nor storage, and no other package of this service. Cl
 """
 
 from chat_service.protocol.asyncapi import document as asyncapi_document
-from chat_service.protocol.close_codes import CloseCode
-from chat_service.protocol.error_codes import ERRORS
+from chat_service.protocol.codes import CloseCode
 from chat_service.protocol.events import (
     Ack,
     Deleted,
@@ -45,7 +44,6 @@ from chat_service.protocol.ops import (
 )
 
 __all__ = [
-    "ERRORS",
     "Ack",
     "Auth",
     "ClientOp",
