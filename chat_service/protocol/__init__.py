@@ -1,6 +1,6 @@
 """The WebSocket protocol: ops, events, close codes and error codes, and the AsyncAPI document.
 
-It knows neither transport nor storage, and no other package of this service. Clients send a
+It must never know transport, storage or any other package of this service. Clients send a
 `ClientOp`, the server sends a `ServerEvent`; `CloseCode` says why a socket was closed.
 """
 
