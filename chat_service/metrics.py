@@ -1,6 +1,7 @@
-"""What the chat service counts of itself, read when Prometheus asks."""
+"""The metrics of the chat service, read from its parts when Prometheus asks."""
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import (
@@ -14,6 +15,8 @@ from prometheus_client.registry import Collector
 from chat_service.accounts import AuthFeed
 from chat_service.websocket import Services
 from shared.observability.metrics import Distribution
+
+V = TypeVar("V", int, Distribution)
 
 
 def expose(registry: CollectorRegistry, services: Services, auth_feed: AuthFeed) -> None:
@@ -33,106 +36,102 @@ class _Chat(Collector):
         yield from self._fanout()
 
     def _sockets(self) -> Iterable[Metric]:
-        services = self._services
-        counts = services.counts
-        yield GaugeMetricFamily("chat_connections", "Authenticated WebSockets", services.hub.count)
-        yield GaugeMetricFamily(
-            "chat_connections_limit",
-            "WebSockets that this instance accepts",
-            services.settings.max_connections,
+        limit = self._services.settings.max_connections
+        counts = self._services.counts
+        yield _gauge("chat_connections", "Authenticated WebSockets", self._services.hub.count)
+        yield _gauge("chat_connections_limit", "WebSockets that this instance accepts", limit)
+        yield _counter("chat_sockets_opened", "WebSockets authenticated so far", counts.opened)
+        yield _counter(
+            "chat_slow_sockets_closed", "WebSockets cut off for reading too slowly", counts.slow
         )
-        yield CounterMetricFamily("chat_sockets_opened", "WebSockets authenticated", counts.opened)
-        yield CounterMetricFamily(
-            "chat_slow_sockets_closed", "Sockets cut off because they did not read", counts.slow
-        )
-        yield CounterMetricFamily("chat_resumes", "Resumes answered", counts.resumes)
-        yield CounterMetricFamily(
-            "chat_resumed_entries", "Entries that resumes sent", counts.caught_up
-        )
+        yield _counter("chat_resumes", "Resumes answered", counts.resumes)
+        yield _counter("chat_resumed_entries", "Entries sent by resumes", counts.caught_up)
 
     def _log(self) -> Iterable[Metric]:
         log = self._services.log
         counts = log.counts
-        yield GaugeMetricFamily(
-            "chat_pending_sends", "Messages waiting for the database", log.pending
+        yield _gauge("chat_pending_sends", "Messages waiting for the database", log.pending)
+        yield _counter(
+            "chat_messages",
+            "Messages, edits and deletions by outcome",
+            {
+                "committed": counts.committed,
+                "repeated": counts.repeated,
+                "refused": counts.refused,
+                "failed": counts.failed,
+            },
+            label="outcome",
         )
-        yield _labelled(
-            CounterMetricFamily(
-                "chat_messages", "Messages and changes of messages by outcome", labels=["outcome"]
-            ),
-            (
-                ("committed", counts.committed),
-                ("repeated", counts.repeated),
-                ("refused", counts.refused),
-                ("failed", counts.failed),
-            ),
-        )
-        yield _histogram("chat_commit_batch_size", "Messages in a group commit", counts.sizes)
-        yield _histogram("chat_commit_seconds", "Time that a group commit takes", counts.seconds)
+        yield _histogram("chat_commit_batch_size", "Messages per group commit", counts.sizes)
+        yield _histogram("chat_commit_seconds", "Duration of a group commit", counts.seconds)
 
     def _delivery(self) -> Iterable[Metric]:
         delivery = self._services.delivery
-        times = HistogramMetricFamily(
+        counts = delivery.counts
+        yield _histogram(
             "chat_delivery_seconds",
-            "From the start of an entry's commit until its sockets were given it",
-            labels=["committed"],
+            "Time from the start of an entry's commit until it was given to its sockets",
+            {"here": counts.here, "elsewhere": counts.elsewhere},
+            label="committed",
         )
-        for where, distribution in (
-            ("here", delivery.counts.here),
-            ("elsewhere", delivery.counts.elsewhere),
-        ):
-            times.add_metric([where], distribution.buckets(), distribution.total)
-        yield times
-        yield CounterMetricFamily(
+        yield _counter(
             "chat_holes_filled",
-            "Events that did not come and were read from the log",
+            "Missing events that were read from the log",
             delivery.sequencer.holes_filled,
         )
-        yield CounterMetricFamily("chat_resyncs", "Sockets told to resume", delivery.counts.resyncs)
+        yield _counter("chat_resyncs", "WebSockets told to resume", counts.resyncs)
 
     def _fanout(self) -> Iterable[Metric]:
         fanout = self._services.fanout
-        yield GaugeMetricFamily(
+        yield _gauge(
             "chat_canary_age_seconds",
-            "Time since this instance heard itself through the broker",
+            "Time since a probe of this instance came back through the broker",
             fanout.canary_age,
         )
-        yield CounterMetricFamily(
-            "chat_published_batches", "AMQP messages with events", fanout.published_batches
+        yield _counter(
+            "chat_published_batches", "AMQP messages published", fanout.published_batches
         )
-        yield CounterMetricFamily(
-            "chat_published_events", "Events published", fanout.published_events
-        )
+        yield _counter("chat_published_events", "Events published", fanout.published_events)
         yield _histogram(
             "chat_publish_lag_seconds",
-            "From an event's delivery here until the broker had it",
+            "Time from an event's delivery here until the broker had it",
             fanout.publish_lag,
         )
-        yield GaugeMetricFamily(
+        yield _gauge(
             "chat_unannounced_conversations",
             "Conversations that other instances have yet to be told of",
             fanout.unannounced,
         )
-        yield _labelled(
-            CounterMetricFamily(
-                "chat_unreadable", "AMQP messages that cannot be read", labels=["what"]
-            ),
-            (
-                ("batch", fanout.unreadable.total),
-                ("event", self._auth_feed.unreadable.total),
-            ),
+        yield _counter(
+            "chat_unreadable",
+            "AMQP messages dropped because they cannot be read",
+            {"batch": fanout.unreadable.total, "event": self._auth_feed.unreadable.total},
+            label="what",
         )
 
 
-def _histogram(name: str, says: str, distribution: Distribution) -> Metric:
-    return HistogramMetricFamily(
-        name, says, buckets=distribution.buckets(), sum_value=distribution.total
+def _gauge(name: str, says: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, says, value)
+
+
+def _counter(name: str, says: str, value: int | dict[str, int], label: str = "") -> Metric:
+    counter = CounterMetricFamily(name, says, labels=[label] if label else [])
+    for labels, count in _by_label(value):
+        counter.add_metric(labels, count)
+    return counter
+
+
+def _histogram(
+    name: str, says: str, value: Distribution | dict[str, Distribution], label: str = ""
+) -> Metric:
+    histogram = HistogramMetricFamily(name, says, labels=[label] if label else [])
+    for labels, distribution in _by_label(value):
+        histogram.add_metric(labels, distribution.buckets(), distribution.total)
+    return histogram
+
+
+def _by_label(value: V | dict[str, V]) -> Iterable[tuple[list[str], V]]:
+    """`value`, or one for each value of the label."""
+    return (
+        [([name], one) for name, one in value.items()] if isinstance(value, dict) else [([], value)]
     )
-
-
-def _labelled(
-    family: CounterMetricFamily, values: Iterable[tuple[str, int]]
-) -> CounterMetricFamily:
-    for label, value in values:
-        family.add_metric([label], value)
-    return family

@@ -1,4 +1,4 @@
-"""What the chat service is configured by."""
+"""The settings of the chat service."""
 
 import socket
 from typing import Annotated
@@ -9,12 +9,12 @@ from shared.settings import Count, Port, Seconds, Settings
 
 
 class ChatSettings(Settings, frozen=True, kw_only=True):
-    """Environment of the chat service; `shared.settings` says how it is read."""
+    """The environment variables of the chat service; `shared.settings` says how they are read."""
 
     mongo_database: Annotated[str, Meta(min_length=1, description="database of this service")] = (
         "messaging_chat"
     )
-    port: Annotated[Port, Meta(description="TCP port; 0 takes a free one")] = 8002
+    port: Port = 8002
     amqp_url: Annotated[
         str,
         Meta(
@@ -29,41 +29,43 @@ class ChatSettings(Settings, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=r"^(https?://[a-z0-9.:\[\]-]+)?$",
-            description="auth service as browsers reach it; empty where it is behind this origin",
+            description="auth service as browsers reach it; empty if it shares this origin",
         ),
     ] = ""
     instance_id: Annotated[
-        str, Meta(min_length=1, max_length=64, description="name of this instance, unique")
+        str, Meta(min_length=1, max_length=64, description="unique name of this instance")
     ] = field(default_factory=socket.gethostname)
     fanout_shards: Annotated[
-        int, Meta(ge=1, le=4096, description="routing shards; the same on every instance")
+        int, Meta(ge=1, le=4096, description="routing shards; must be the same on every instance")
     ] = 256
     fanout_queue_bytes: Annotated[
-        Count, Meta(description="bytes RabbitMQ keeps for an instance that lags; oldest dropped")
+        Count,
+        Meta(description="bytes that RabbitMQ queues for an instance before it drops the oldest"),
     ] = 67_108_864
-    max_text: Annotated[Count, Meta(description="characters of a message's text")] = 4000
+    max_text: Annotated[Count, Meta(description="longest text of a message, in characters")] = 4000
     max_frame_bytes: Annotated[Count, Meta(description="largest WebSocket message")] = 65_536
     auth_seconds: Annotated[
-        Seconds, Meta(description="time for a new socket to send its auth op")
+        Seconds, Meta(description="how long a new socket may take to send its auth op")
     ] = 10.0
     heartbeat_seconds: Annotated[
-        Seconds, Meta(description="WebSocket ping interval; half of it without a pong closes")
+        Seconds,
+        Meta(description="WebSocket ping interval; half of it without a pong closes the socket"),
     ] = 25.0
     op_rate: Annotated[
-        float, Meta(gt=0, description="ops and requests a second that an employee may send")
+        float, Meta(gt=0, description="ops and requests per second that an employee may send")
     ] = 100.0
     op_burst: Annotated[
         Count, Meta(description="ops and requests that an employee may send at once")
     ] = 1000
     max_in_flight: Annotated[
-        Count, Meta(description="unanswered sends of a socket before it is not read for a while")
+        Count, Meta(description="unanswered sends of a socket before reading from it pauses")
     ] = 64
     max_pending: Annotated[
         Count, Meta(description="sends waiting for the database before new ones are refused")
     ] = 20_000
-    max_connections: Annotated[Count, Meta(description="sockets of this instance")] = 20_000
+    max_connections: Annotated[Count, Meta(description="sockets that an instance accepts")] = 20_000
     max_employee_connections: Annotated[
-        Count, Meta(description="sockets of one employee on this instance")
+        Count, Meta(description="sockets of one employee that an instance accepts")
     ] = 20
     max_write_buffer: Annotated[
         Count, Meta(description="bytes waiting for a slow socket before it is closed (4001)")
@@ -72,20 +74,20 @@ class ChatSettings(Settings, frozen=True, kw_only=True):
         Count, Meta(description="conversations that one resume may name")
     ] = 500
     max_resume_entries: Annotated[
-        Count, Meta(description="entries that one resume sends of a conversation")
+        Count, Meta(description="entries of one resume per conversation")
     ] = 500
-    max_resume_total: Annotated[Count, Meta(description="entries that one resume sends")] = 5000
-    max_resume_bytes: Annotated[
-        Count, Meta(description="bytes that the entries of one resume have")
-    ] = 4_194_304
+    max_resume_total: Annotated[Count, Meta(description="entries of one resume in total")] = 5000
+    max_resume_bytes: Annotated[Count, Meta(description="bytes of the entries of one resume")] = (
+        4_194_304
+    )
     commit_lanes: Annotated[
-        int, Meta(ge=1, le=16, description="group commits that may be under way at once")
+        int, Meta(ge=1, le=16, description="group commits in progress at once")
     ] = 1
     commit_batch: Annotated[
-        int, Meta(ge=1, le=1000, description="messages in one group commit, at most")
+        int, Meta(ge=1, le=1000, description="most messages in one group commit")
     ] = 256
     hole_wait_seconds: Annotated[
-        Seconds, Meta(description="how long a gap may fill itself before the log is read")
+        Seconds, Meta(description="how long to wait for a missing event before reading the log")
     ] = 0.05
     summary_seconds: Annotated[
         Seconds, Meta(description="interval at which conversation summaries are written")
@@ -98,11 +100,12 @@ class ChatSettings(Settings, frozen=True, kw_only=True):
         ),
     ] = "keep"
     presence_grace_seconds: Annotated[
-        Seconds, Meta(description="how long somebody may be away before they are offline")
+        Seconds,
+        Meta(description="how long an employee may be away before they are offline"),
     ] = 5.0
     presence_lease_seconds: Annotated[
-        Seconds, Meta(description="how long after its last sign an instance is taken for alive")
+        Seconds, Meta(description="how long an instance counts as alive after it renewed its lease")
     ] = 15.0
     drain_seconds: Annotated[
-        Seconds, Meta(description="how long sockets and commits may take to end at shutdown")
+        Seconds, Meta(description="how long sockets and commits may take to finish at shutdown")
     ] = 10.0

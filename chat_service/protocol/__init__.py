@@ -1,12 +1,11 @@
 """The WebSocket protocol: ops, events, close codes and error codes, and the AsyncAPI document.
 
-It knows neither transport nor storage, and no other package of this service. Clients send a
+It must never know transport, storage or any other package of this service. Clients send a
 `ClientOp`, the server sends a `ServerEvent`; `CloseCode` says why a socket was closed.
 """
 
 from chat_service.protocol.asyncapi import document as asyncapi_document
-from chat_service.protocol.close_codes import CloseCode
-from chat_service.protocol.error_codes import ERRORS
+from chat_service.protocol.codes import CloseCode
 from chat_service.protocol.events import (
     Ack,
     Deleted,
@@ -45,7 +44,6 @@ from chat_service.protocol.ops import (
 )
 
 __all__ = [
-    "ERRORS",
     "Ack",
     "Auth",
     "ClientOp",

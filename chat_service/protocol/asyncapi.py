@@ -1,133 +1,117 @@
-"""`/asyncapi.json`: the WebSocket protocol as an AsyncAPI 3.0 document, described for programs.
+"""`/asyncapi.json`: the WebSocket protocol as an AsyncAPI 3.0 document.
 
-It says what the code does because it is made of what the code runs on; only which event answers
-which op is written here.
+It is generated from the types that the service runs on. Only which events answer which op is
+written here.
 """
 
+import json
 from typing import Any, get_args
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from chat_service.protocol import events, ops
-from chat_service.protocol.asyncapi_objects import (
-    Channel,
-    CloseReason,
-    Document,
-    ErrorReason,
-    Example,
-    MessageObject,
-    Operation,
-    Ref,
-    Reply,
-    Server,
-)
-from chat_service.protocol.close_codes import CloseCode
-from chat_service.protocol.error_codes import ERRORS
-from chat_service.protocol.events import ServerEvent
-from chat_service.protocol.examples import EVENTS, OPS
-from chat_service.protocol.ops import ClientOp
-from shared.http.openapi import INTERFACE_VERSION, Info
-from shared.json_schema import Schema, schemas_of
+from chat_service.protocol.codes import ERRORS, CloseCode
+from chat_service.protocol.examples import EXAMPLES
+from shared.http.openapi import INTERFACE_VERSION
+from shared.json_schema import REF, Schema, schemas_of
+
+Json = dict[str, Any]
+Kind = type[Struct]
 
 DESCRIPTION = """\
-Every frame is JSON text, and its field `type` names the message. A client says who it is with the
-header `Authorization: Bearer <access token>` of the upgrade, or with `auth` as its first frame.
-`welcome` comes before anything else.
+Every frame is JSON text; its field `type` names the message. A client authenticates with the header
+`Authorization: Bearer <access token>` of the upgrade, or with `auth` as its first frame. The server
+sends `welcome` before anything else.
 
-Ops are taken in their order, and their answers repeat the `id` that they carried. What is not
-answered with an event of its own is answered only where it is refused, with `error`.
+The server takes a socket's ops in order, and each answer repeats the `id` of its op. An op that no
+event answers (`typing`, `mark`) is answered only if it is refused, with `error`.
 
-A conversation is a log numbered from 1 (`seq`). A client's cursor is the number up to which it has
-everything; after a reconnect, and when it is told to `resync`, it sends `resume` with its cursors.
-Ignore fields and events that you do not know: more may come.
+A conversation is a log whose entries are numbered from 1 (`seq`). A client's cursor is the number
+up to which it has every entry. After a reconnect, and when it receives `resync`, the client sends
+`resume` with its cursors. Ignore fields and events that you do not know: more may be added.
 
-`x-close-codes` lists the codes that the server closes a socket with, besides those of RFC 6455 that
-a WebSocket library sends by itself. `x-error-codes` lists what an `error` may say; `status` is what
-the REST API answers in the same case. What has `retry_after_ms` may be sent again after it."""
+`x-close-codes` lists the codes with which the server closes a socket, in addition to those of
+RFC 6455 that WebSocket libraries send by themselves. `x-error-codes` lists the codes of `error`;
+`status` is what the REST API answers in the same case. An op that was refused with `retry_after_ms`
+may be sent again after that time."""
 
-_LOG = (events.Message, events.Edited, events.Deleted)
+OPS: tuple[Kind, ...] = get_args(ops.ClientOp)
+EVENTS: tuple[Kind, ...] = get_args(events.ServerEvent)
+LOG: tuple[Kind, ...] = get_args(events.LogEvent)
 
-ANSWERS: dict[type[Struct], tuple[type[Struct], ...]] = {
+ANSWERS: dict[Kind, tuple[Kind, ...]] = {
     ops.Auth: (events.Welcome, events.Ack, events.Error),
     ops.Send: (events.Ack, events.Error),
     ops.Edit: (events.Ack, events.Error),
     ops.Delete: (events.Ack, events.Error),
     ops.Typing: (events.Error,),
     ops.Mark: (events.Error,),
-    ops.Resume: (*_LOG, events.Resumed, events.Error),
+    ops.Resume: (*LOG, events.Resumed, events.Error),
     ops.Ping: (events.Pong, events.Error),
 }
-"""What each op may be answered with. A resume has the entries first, then `resumed`."""
+"""The events that may answer each op. A `resume` is answered with the entries, then `resumed`."""
 
 _ONLY_ANSWERS = (events.Ack, events.Resumed, events.Pong)
 
 _CHANNEL = "#/channels/socket"
 
 
-def document() -> Document:
-    """The protocol as it is."""
-    ops: tuple[type[Struct], ...] = get_args(ClientOp)
-    events: tuple[type[Struct], ...] = get_args(ServerEvent)
-    messages = {kind.__name__: _message(kind) for kind in (*ops, *events)}
-    operations = {f"receive{op.__name__}": _receive(op) for op in ops}
+def document() -> Json:
+    """The AsyncAPI document. Messages are named after their structs: an op and an event may share a
+    `type`."""
+    messages = {kind.__name__: _message(kind) for kind in (*OPS, *EVENTS)}
+    operations = {f"receive{op.__name__}": _operation("receive", op) for op in OPS}
     operations |= {
         f"send{event.__name__}": _operation("send", event)
-        for event in events
+        for event in EVENTS
         if event not in _ONLY_ANSWERS
     }
-    return Document(
-        asyncapi="3.0.0",
-        info=Info("Chat service, live", DESCRIPTION, INTERFACE_VERSION),
-        default_content_type="application/json",
-        servers={
-            "encrypted": _server("wss", "Where something in front of the service ends TLS"),
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Chat service, WebSocket",
+            "description": DESCRIPTION,
+            "version": INTERFACE_VERSION,
+        },
+        "defaultContentType": "application/json",
+        "servers": {
+            "encrypted": _server("wss", "Where a proxy in front of the service terminates TLS"),
             "plain": _server("ws", "The service itself"),
         },
-        channels={
-            "socket": Channel(
-                address="/ws",
-                title="The socket",
-                summary="One authenticated device of one employee",
-                messages={name: Ref(f"#/components/messages/{name}") for name in messages},
-                bindings={"ws": _UPGRADE},
-                close_codes=tuple(
-                    CloseReason(code, code.name.lower(), code.meaning, code.reconnect)
+        "channels": {
+            "socket": {
+                "address": "/ws",
+                "title": "The socket",
+                "summary": "One authenticated device of an employee",
+                "messages": {name: _ref(f"#/components/messages/{name}") for name in messages},
+                "bindings": {"ws": _UPGRADE},
+                "x-close-codes": [
+                    {
+                        "code": int(code),
+                        "name": code.name.lower(),
+                        "meaning": code.meaning,
+                        "reconnect": code.reconnect,
+                    }
                     for code in CloseCode
-                ),
-                error_codes=tuple(
-                    ErrorReason(kind.code, kind.title, kind.status) for kind in ERRORS
-                ),
-            )
+                ],
+                "x-error-codes": [
+                    {"code": error.code, "meaning": error.title, "status": error.status}
+                    for error in ERRORS
+                ],
+            }
         },
-        operations=operations,
-        components={
+        "operations": operations,
+        "components": {
             "messages": messages,
-            "schemas": _schemas((*ops, *events)),
-            "correlationIds": {
-                "op": {
-                    "description": "The `id` of the op, where the client gave it one.",
-                    "location": "$message.payload#/id",
-                }
-            },
-            "securitySchemes": {
-                "header": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "bearerFormat": "JWT",
-                    "description": "The access token, in the upgrade's Authorization header.",
-                },
-                "firstFrame": {
-                    "type": "apiKey",
-                    "in": "password",
-                    "description": "The access token, as the `token` of the first frame, `auth`.",
-                },
-            },
+            "schemas": _schemas(),
+            "correlationIds": {"op": _OP_ID},
+            "securitySchemes": _SECURITY,
         },
-    )
+    }
 
 
-_UPGRADE: Schema = {
+_UPGRADE: Json = {
     "method": "GET",
     "headers": {
         "type": "object",
@@ -135,101 +119,110 @@ _UPGRADE: Schema = {
             "Authorization": {"type": "string", "pattern": "^[Bb]earer .+"},
             "Origin": {
                 "type": "string",
-                "description": "of a browser's page; it has to be one that the service allows",
+                "description": "sent by browsers; it must be an origin that the service allows",
             },
         },
     },
     "bindingVersion": "0.1.0",
 }
 
+_OP_ID = {
+    "description": "The `id` of the op, if the client gave it one.",
+    "location": "$message.payload#/id",
+}
 
-def _server(protocol_: str, summary: str) -> Server:
-    return Server(
-        host="{host}",
-        protocol=protocol_,
-        summary=summary,
-        variables={"host": {"default": "localhost:8002", "description": "where this came from"}},
-        security=(
-            Ref("#/components/securitySchemes/header"),
-            Ref("#/components/securitySchemes/firstFrame"),
-        ),
-    )
+_SECURITY = {
+    "header": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The access token, in the Authorization header of the upgrade.",
+    },
+    "firstFrame": {
+        "type": "apiKey",
+        "in": "password",
+        "description": "The access token, as the `token` of `auth`, the first frame.",
+    },
+}
 
 
-def _message(kind: type[Struct]) -> MessageObject:
+def _server(scheme: str, summary: str) -> Json:
+    return {
+        "host": "{host}",
+        "protocol": scheme,
+        "summary": summary,
+        "variables": {
+            "host": {"default": "localhost:8002", "description": "the host that served this"}
+        },
+        "security": [_ref(f"#/components/securitySchemes/{name}") for name in _SECURITY],
+    }
+
+
+def _message(kind: Kind) -> Json:
     about = " ".join((kind.__doc__ or "").split())
-    summary = _first_sentence(about)
-    return MessageObject(
-        name=str(kind.__struct_config__.tag),
-        title=kind.__name__,
-        summary=summary,
-        description="" if summary == about else about,
-        payload=Ref(f"#/components/schemas/{kind.__name__}"),
-        correlation_id=(
-            Ref("#/components/correlationIds/op")
-            if "id" in kind.__struct_fields__ and kind not in _LOG
-            else UNSET
-        ),
-        examples=tuple(
-            Example(
-                {
-                    name: value
-                    for name, value in msgspec.to_builtins(frame).items()
-                    if value is not None
-                }
-            )
-            for frame in (*OPS, *EVENTS)
-            if type(frame) is kind
-        ),
-    )
+    message = {
+        "name": kind.__struct_config__.tag,
+        "title": kind.__name__,
+        "summary": _summary(kind),
+        "payload": _ref(REF.format(name=kind.__name__)),
+        "examples": [{"payload": _example(one)} for one in EXAMPLES if type(one) is kind],
+    }
+    if about != message["summary"]:
+        message["description"] = about
+    if "id" in kind.__struct_fields__ and kind not in LOG:
+        message["correlationId"] = _ref("#/components/correlationIds/op")
+    return message
 
 
-def _receive(op: type[Struct]) -> Operation:
-    return msgspec.structs.replace(
-        _operation("receive", op),
-        reply=Reply(Ref(_CHANNEL), tuple(_on_channel(answer) for answer in ANSWERS[op])),
-    )
+def _example(frame: Struct) -> Json:
+    fields = msgspec.to_builtins(frame).items()
+    return {name: value for name, value in fields if value is not None}
 
 
-def _operation(action: str, kind: type[Struct]) -> Operation:
-    return Operation(
-        action=action,
-        channel=Ref(_CHANNEL),
-        summary=_first_sentence(" ".join((kind.__doc__ or "").split())),
-        messages=(_on_channel(kind),),
-    )
+def _operation(action: str, kind: Kind) -> Json:
+    """`action` is what the server does."""
+    operation = {
+        "action": action,
+        "channel": _ref(_CHANNEL),
+        "summary": _summary(kind),
+        "messages": _on_channel(kind),
+    }
+    if kind in ANSWERS:
+        operation["reply"] = {
+            "channel": _ref(_CHANNEL),
+            "messages": _on_channel(*ANSWERS[kind]),
+        }
+    return operation
 
 
-def _on_channel(kind: type[Struct]) -> Ref:
-    return Ref(f"{_CHANNEL}/messages/{kind.__name__}")
+def _on_channel(*kinds: Kind) -> list[Json]:
+    return [_ref(f"{_CHANNEL}/messages/{kind.__name__}") for kind in kinds]
 
 
-def _first_sentence(text: str) -> str:
-    first, end, _ = text.partition(". ")
+def _ref(target: str) -> Json:
+    return {"$ref": target}
+
+
+def _summary(kind: Kind) -> str:
+    """The first sentence of the docstring."""
+    first, end, _ = " ".join((kind.__doc__ or "").split()).partition(". ")
     return first + end.rstrip()
 
 
-def _schemas(kinds: tuple[type[Struct], ...]) -> dict[str, Schema]:
-    _, components = schemas_of(kinds)
-    schemas: dict[str, Schema] = {name: _draft_07(schema) for name, schema in components.items()}
-    for kind in kinds:
+def _schemas() -> dict[str, Schema]:
+    _, components = schemas_of((*OPS, *EVENTS))
+    schemas: dict[str, Schema] = json.loads(json.dumps(components), object_hook=_draft_07)
+    for kind in (*OPS, *EVENTS):
         schemas[kind.__name__]["properties"]["type"] = {"const": kind.__struct_config__.tag}
     schemas["Error"]["properties"]["code"]["enum"] = [kind.code for kind in ERRORS]
     return schemas
 
 
-def _draft_07(schema: Any) -> Any:
-    """A schema in the dialect of AsyncAPI, in which a tuple is written differently."""
-    if isinstance(schema, list):
-        return [_draft_07(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    converted = {
-        name: _draft_07(part)
-        for name, part in schema.items()
-        if not (name == "default" and part is None)  # it is said by leaving the field out
-    }
-    if "prefixItems" in converted:
-        converted["additionalItems"] = converted.pop("items")
-        converted["items"] = converted.pop("prefixItems")
-    return converted
+def _draft_07(schema: Schema) -> Schema:
+    """`schema` in the dialect of AsyncAPI, which writes tuples differently."""
+    if "prefixItems" in schema:
+        schema["additionalItems"] = schema.pop("items")
+        schema["items"] = schema.pop("prefixItems")
+    if schema.get("default", ...) is None:  # a client leaves the field out instead
+        del schema["default"]
+    return schema

@@ -1,4 +1,4 @@
-"""The events: every frame that the server may send, as JSON text; `type` names the struct.
+"""The events: every frame that the server sends, as JSON text. `type` names the struct.
 
 Times are RFC 3339 in UTC.
 """
@@ -13,11 +13,11 @@ from shared.times import Time
 
 if TYPE_CHECKING:
     Answered = UUID | str | None
-else:  # no union that msgspec can describe, or would have to decode
+else:  # msgspec cannot describe this union, and never has to decode it
     Answered = Annotated[
         Any,
         Meta(
-            description="the `id` of the op, where it had one",
+            description="the `id` of the op, if it had one",
             extra_json_schema={"type": "string", "maxLength": 64},
         ),
     ]
@@ -29,7 +29,8 @@ class _Event(Struct, frozen=True, tag_field="type", gc=False):
 
 
 class Limits(Struct, frozen=True):
-    """Bounds that a client should keep: characters, bytes, conversations."""
+    """What this server accepts: characters of a text, bytes of a frame, unanswered sends before it
+    stops reading for a while, conversations in one `resume`."""
 
     text: int
     frame_bytes: int
@@ -38,7 +39,7 @@ class Limits(Struct, frozen=True):
 
 
 class Welcome(_Event, frozen=True, tag="welcome"):
-    """The socket is authenticated: everything committed from now on will be sent."""
+    """The socket is authenticated. Everything committed from now on will be sent."""
 
     connection: str
     employee: str
@@ -48,7 +49,7 @@ class Welcome(_Event, frozen=True, tag="welcome"):
 
 
 class Ack(_Event, frozen=True, tag="ack", omit_defaults=True):
-    """Done. For a `send`: stored durably, at this position."""
+    """The op succeeded. If it appended an entry, that entry is durable at position `seq`."""
 
     id: Answered = None
     conversation: str | UnsetType = UNSET
@@ -57,8 +58,8 @@ class Ack(_Event, frozen=True, tag="ack", omit_defaults=True):
 
 
 class Message(_Event, frozen=True, tag="message", omit_defaults=True):
-    """A message in its present state; a deleted one has no text. `timestamp` is when it was stored,
-    `sent_at` what the sender's clock said."""
+    """A message in its current state; a deleted one has no text. `timestamp` is when it was stored,
+    `sent_at` is the time by the sender's clock."""
 
     conversation: str
     seq: int
@@ -73,7 +74,7 @@ class Message(_Event, frozen=True, tag="message", omit_defaults=True):
 
 
 class Edited(_Event, frozen=True, tag="edited", omit_defaults=True):
-    """The text of the message `message` is `text` now; none where it was deleted since."""
+    """The text of the message `message` is now `text`, which is absent if it was deleted since."""
 
     conversation: str
     seq: int
@@ -98,12 +99,12 @@ class Deleted(_Event, frozen=True, tag="deleted"):
 
 
 LogEvent = Message | Edited | Deleted
-"""An entry of a conversation's log, in `seq` order."""
+"""An entry of a conversation's log. Entries arrive in `seq` order."""
 
 
 class MarkerEvent(_Event, frozen=True, tag="marker"):
-    """`employee` has received, and read, everything up to here. It never goes back: keep the
-    highest. A message marks its sender's own position without such an event."""
+    """`employee` has received and read everything up to these positions. They never go back: keep
+    the highest. A message moves its sender's own marker without this event."""
 
     conversation: str
     employee: str
@@ -112,7 +113,7 @@ class MarkerEvent(_Event, frozen=True, tag="marker"):
 
 
 class TypingEvent(_Event, frozen=True, tag="typing"):
-    """`sender` types, or stopped; forget it after 6 s without a repeat."""
+    """`sender` is typing, or has stopped. Forget it after 6 s without a repeat."""
 
     conversation: str
     sender: str
@@ -120,10 +121,10 @@ class TypingEvent(_Event, frozen=True, tag="typing"):
 
 
 class PresenceEvent(_Event, frozen=True, tag="presence"):
-    """Somebody whom one has a conversation with came online, or was last connected at `last_seen`.
+    """A conversation partner came online or went offline, at `last_seen`.
 
-    A client asks `GET /presence` after `welcome` and after `resync`, and for a new conversation;
-    from then on it is told of changes. Of two events the one with the later `last_seen` holds.
+    Ask `GET /presence` after `welcome`, after `resync` and for a new conversation; these events
+    report the changes after that. Of two events, the one with the later `last_seen` holds.
     """
 
     employee: str
@@ -132,35 +133,35 @@ class PresenceEvent(_Event, frozen=True, tag="presence"):
 
 
 class ResumedConversation(Struct, frozen=True):
-    """`head` is the last position; `complete` is false where entries up to it were not all sent:
-    load the conversation anew. So too where `head` is below one's cursor: the database was restored
-    to an earlier state."""
+    """`head` is the last position. If `complete` is false, not every entry up to `head` was sent:
+    reload the conversation. Do so too if `head` is below your cursor: the database was restored to
+    an earlier state."""
 
     head: int
     complete: bool
 
 
 class Resumed(_Event, frozen=True, tag="resumed", omit_defaults=True):
-    """The end of a resume. Live events follow."""
+    """The end of a resume. It includes conversations that you did not name. Live events follow."""
 
     conversations: dict[str, ResumedConversation]
     id: Answered = None
 
 
 class Resync(_Event, frozen=True, tag="resync"):
-    """Events may have been missed: send a resume with your cursors now."""
+    """You may have missed events: send `resume` with your cursors now."""
 
     reason: str
 
 
 class GoingAway(_Event, frozen=True, tag="going_away"):
-    """This instance stops: reconnect after this wait."""
+    """This instance is stopping and takes no more ops: reconnect after this delay."""
 
     reconnect_after_ms: int
 
 
 class TokenExpiring(_Event, frozen=True, tag="token_expiring"):
-    """Replace the token with an `auth` op; at this time the socket is closed (4002)."""
+    """Replace the token with an `auth` op, or the socket is closed (4002) at `expires_at`."""
 
     expires_at: Time
 
@@ -172,7 +173,8 @@ class Pong(_Event, frozen=True, tag="pong", omit_defaults=True):
 
 
 class Error(_Event, frozen=True, tag="error", omit_defaults=True):
-    """The op was refused; `code` is one of those of the REST API's problems, see `ERRORS`."""
+    """The op was refused. `code` is one of `x-error-codes`, which the REST API uses too. If
+    `retry_after_ms` is given, the op may be sent again after that time."""
 
     code: str
     detail: str
@@ -201,5 +203,5 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode(event: ServerEvent) -> bytes:
-    """`event` as JSON."""
+    """`event` as JSON text."""
     return _encoder.encode(event)

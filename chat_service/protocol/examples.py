@@ -1,11 +1,9 @@
-"""One frame of each kind, for the documentation: what Ann and Bob may say, and are told."""
+"""A frame of each kind, for the documentation: what Ann and Bob may send and receive."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from chat_service.protocol import events, ops
-from chat_service.protocol.events import ServerEvent
-from chat_service.protocol.ops import ClientOp
 
 _ANN = "ann@example.org"
 _BOB = "bob@example.org"
@@ -16,7 +14,7 @@ _EDIT = UUID("8d7a1a52-3b2f-4d0a-a1c4-7f4f6f0f9b21")
 _DELETION = UUID("b1e0c7d4-9a43-4f0b-8d36-2c5e8a7f6d32")
 _NOON = datetime(2025, 3, 14, 12, tzinfo=UTC)
 
-OPS: tuple[ClientOp, ...] = (
+EXAMPLES: tuple[ops.ClientOp | events.ServerEvent, ...] = (
     ops.Auth("header.claims.signature", "login"),
     ops.Send(_HELLO, _BOB, "Helo Bob", _NOON),
     ops.Edit(_EDIT, _CONVERSATION, _HELLO, "Hello Bob"),
@@ -25,9 +23,6 @@ OPS: tuple[ClientOp, ...] = (
     ops.Mark(_CONVERSATION, received=17, read=16),
     ops.Resume({_CONVERSATION: 12}, "after-reconnect"),
     ops.Ping("7"),
-)
-
-EVENTS: tuple[ServerEvent, ...] = (
     events.Welcome(
         connection="f0a6c1d29d0b4c0f8c53a1b6f5f2d7e4",
         employee=_ANN,
@@ -45,7 +40,7 @@ EVENTS: tuple[ServerEvent, ...] = (
     events.Resumed(
         {_CONVERSATION: events.ResumedConversation(15, complete=True)}, "after-reconnect"
     ),
-    events.Resync("the broker was away"),
+    events.Resync("the broker was unreachable"),
     events.GoingAway(1250),
     events.TokenExpiring(_NOON + timedelta(minutes=10)),
     events.Pong("7"),

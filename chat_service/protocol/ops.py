@@ -1,4 +1,4 @@
-"""The ops: every frame that a client may send, as JSON text; the field `type` names the struct."""
+"""The ops: every frame that a client may send, as JSON text. `type` names the struct."""
 
 from typing import Annotated
 from uuid import UUID
@@ -8,8 +8,10 @@ from msgspec import Meta, Struct
 
 from shared.times import GivenTime
 
-Reference = Annotated[str, Meta(max_length=64, description="repeated in the answer")]
-Seq = Annotated[int, Meta(ge=0, le=2**53 - 1, description="position in a conversation, from 1")]
+Reference = Annotated[str, Meta(max_length=64, description="repeated in the answer to this op")]
+Seq = Annotated[
+    int, Meta(ge=0, le=2**53 - 1, description="position in a conversation; the first is 1")
+]
 ConversationId = Annotated[str, Meta(max_length=64, description="id of a conversation")]
 
 
@@ -18,14 +20,15 @@ class _Op(Struct, frozen=True, tag_field="type", forbid_unknown_fields=True, gc=
 
 
 class Auth(_Op, frozen=True, tag="auth"):
-    """Authenticate, as the first frame; later replace the token by one of the same session."""
+    """Authenticate, as the first frame. Later, replace the token with one of the same session."""
 
     token: Annotated[str, Meta(max_length=8192)]
     id: Reference | None = None
 
 
 class Send(_Op, frozen=True, tag="send"):
-    """Send `text` to an employee. `id` names it for ever: the same again changes nothing."""
+    """Send `text` to an employee. `id` identifies the message permanently: sending the same `id`
+    again changes nothing."""
 
     id: UUID
     to: str
@@ -34,7 +37,7 @@ class Send(_Op, frozen=True, tag="send"):
 
 
 class Edit(_Op, frozen=True, tag="edit"):
-    """Change the text of one's own message. `id` names the edit as it would a message."""
+    """Change the text of your own message. `id` identifies the edit, as it would a message."""
 
     id: UUID
     conversation: ConversationId
@@ -43,7 +46,7 @@ class Edit(_Op, frozen=True, tag="edit"):
 
 
 class Delete(_Op, frozen=True, tag="delete"):
-    """Delete one's own message: its text is gone, from every edit of it too."""
+    """Delete your own message. Its text is erased, from the message and from every edit of it."""
 
     id: UUID
     conversation: ConversationId
@@ -51,7 +54,8 @@ class Delete(_Op, frozen=True, tag="delete"):
 
 
 class Mark(_Op, frozen=True, tag="mark"):
-    """One has received, or read, everything up to here. Lower than before means nothing."""
+    """You have received, or read, everything up to the given position. A lower one changes
+    nothing."""
 
     conversation: ConversationId
     received: Seq | None = None
@@ -60,7 +64,7 @@ class Mark(_Op, frozen=True, tag="mark"):
 
 
 class Typing(_Op, frozen=True, tag="typing"):
-    """The caller types to an employee, or stopped. Repeat it every 3 s while it goes on."""
+    """You are typing to an employee, or have stopped. Repeat it every 3 s while you type."""
 
     to: str
     active: bool
@@ -68,14 +72,14 @@ class Typing(_Op, frozen=True, tag="typing"):
 
 
 class Resume(_Op, frozen=True, tag="resume"):
-    """Ask for everything after these cursors; a cursor of 0 is the beginning."""
+    """Ask for everything after these cursors. A cursor of 0 is the beginning."""
 
     cursors: dict[ConversationId, Seq]
     id: Reference | None = None
 
 
 class Ping(_Op, frozen=True, tag="ping"):
-    """Ask for a sign of life: the answer comes after everything that was written before it."""
+    """Check the connection. The answer comes after everything that was sent before it."""
 
     id: Reference | None = None
 
@@ -94,7 +98,7 @@ _referenced = msgspec.json.Decoder(_Referenced)
 
 
 def op_id(data: bytes) -> str | None:
-    """The `id` of a frame that did not decode, where it has one: the error repeats it."""
+    """The `id` of a frame that did not decode, for the error to repeat; None if it has none."""
     try:
         found = _referenced.decode(data).id
     except (ValueError, RecursionError):

@@ -1,7 +1,7 @@
 """The REST API: endpoints, their schemas, and the page.
 
-It must never know MongoDB or RabbitMQ. `ENDPOINTS` are served by the app, which puts what they call
-into it under the keys named here.
+It must never know MongoDB or RabbitMQ. The app serves `ENDPOINTS`, and keeps the objects that they
+call under the keys named here.
 """
 
 from chat_service.rest import asyncapi, conversations, messages, presence

@@ -1,4 +1,4 @@
-"""`GET /asyncapi.json`: the WebSocket protocol, described for programs."""
+"""`GET /asyncapi.json`: the WebSocket protocol as an AsyncAPI document."""
 
 from typing import Any
 

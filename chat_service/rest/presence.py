@@ -1,34 +1,15 @@
-"""`GET /presence`: who is online. It must never know MongoDB or RabbitMQ."""
-
-from typing import Annotated
+"""The REST endpoint of presence. It must never know MongoDB or RabbitMQ."""
 
 from aiohttp import web
-from msgspec import Meta, Struct
 
-from chat_service.presence import Presence, PresenceKeeper
+from chat_service.presence import PresenceKeeper
+from chat_service.rest.schemas import PresenceQuery, PresenceView
 from shared.emails import normalise
 from shared.errors import RateLimited, Unavailable
 from shared.http.endpoints import Endpoint, json_reply
 from shared.tokens import Claims
 
 PRESENCE = web.AppKey("presence", PresenceKeeper)
-
-
-class PresenceQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    employee: Annotated[
-        tuple[str, ...],
-        Meta(
-            min_length=1,
-            max_length=200,
-            description="the email address of an employee; give it once for each",
-        ),
-    ]
-
-
-class PresenceView(Struct, frozen=True):
-    """In the order of the question, each once. An address that nobody has is offline as well."""
-
-    presence: list[Presence]
 
 
 async def read_presence(
@@ -47,8 +28,8 @@ ENDPOINTS = (
         handler=read_presence,
         summary="Read who is online",
         description=(
-            "A client asks this once it is connected, and again after `resync`; changes reach it as"
-            " `presence` events. Of two reports on one employee the later `last_seen` holds."
+            "Ask this once connected, and again after `resync`; `presence` events report the"
+            " changes. Of two reports on an employee, the one with the later `last_seen` holds."
         ),
         query=PresenceQuery,
         replies={200: PresenceView},

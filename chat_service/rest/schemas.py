@@ -1,4 +1,4 @@
-"""The bodies of the REST API: what is taken, and what is answered. Times are RFC 3339 in UTC."""
+"""The schemas of the REST API: queries, request bodies and replies. Times are RFC 3339 in UTC."""
 
 from typing import Annotated
 from uuid import UUID
@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from chat_service.inbox import Listed, Markers
 from chat_service.log import Conversation, Entry
+from chat_service.presence import Presence
 from chat_service.protocol import Seq
 from shared.times import GivenTime, Time
 
@@ -16,9 +17,9 @@ Participants = Annotated[
 
 
 class NewMessage(Struct, frozen=True, forbid_unknown_fields=True):
-    """`id` names the message for ever: sending it again changes nothing. Without one the service
-    makes one, and sending again stores again. `timestamp` is the sender's clock, kept as
-    `sent_at`."""
+    """`id` identifies the message permanently: sending the same `id` again changes nothing. Without
+    an `id`, the service makes one up, and sending again stores another message. `timestamp` is the
+    time by the sender's clock, kept as `sent_at`."""
 
     sender: str
     text: str
@@ -32,8 +33,9 @@ class SendRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HistoryRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """`after` and `before` exclude themselves. With `after` the page begins there and goes forward;
-    without, it ends at `before` or at the newest. Long messages make it shorter than `limit`."""
+    """`after` and `before` are exclusive. With `after`, the page begins there and goes forward;
+    without, it ends at `before` or at the newest message. Long messages can make it shorter than
+    `limit`."""
 
     participants: Participants
     before: Seq | None = None
@@ -42,36 +44,49 @@ class HistoryRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EditRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """`id` names the edit as it would a message."""
+    """`id` identifies the edit, as it would a message."""
 
     text: str
     id: UUID | None = None
 
 
 class DeleteQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """`id` names the deletion; without one it follows from the message, so that deleting it again
-    changes nothing."""
-
-    id: UUID | None = None
+    id: Annotated[
+        UUID | None,
+        Meta(
+            description="identifies the deletion; by default it is derived from the message, so"
+            " that deleting the message again changes nothing"
+        ),
+    ] = None
 
 
 class MarkRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """One has received, or read, everything up to here. Reading implies having received."""
+    """You have received, or read, everything up to the given position. Whoever has read has also
+    received."""
 
     received: Seq | None = None
     read: Seq | None = None
 
 
 class ConversationsQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """`before` is the `next` of the page before."""
-
-    before: str | None = None
+    before: Annotated[str | None, Meta(description="the `next` of the previous page")] = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
 
 
+class PresenceQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    employee: Annotated[
+        tuple[str, ...],
+        Meta(
+            min_length=1,
+            max_length=200,
+            description="email address of an employee; repeat the parameter for each",
+        ),
+    ]
+
+
 class MessageView(Struct, frozen=True, omit_defaults=True):
-    """A message in its present state; a deleted one has no text. `timestamp` is when it was stored,
-    `sent_at` what the sender's clock said."""
+    """A message in its current state; a deleted one has no text. `timestamp` is when it was stored,
+    `sent_at` is the time by the sender's clock."""
 
     seq: int
     id: UUID
@@ -90,7 +105,7 @@ class SentMessage(Struct, frozen=True):
 
 
 class Amended(Struct, frozen=True):
-    """An edit or a deletion, at its position in the log; `message` is what it changed."""
+    """An edit or a deletion, at its position in the log. `message` is the one that it changed."""
 
     conversation: str
     seq: int
@@ -100,7 +115,7 @@ class Amended(Struct, frozen=True):
 
 
 class MarkerView(Struct, frozen=True):
-    """`employee` has received, and read, everything up to here."""
+    """`employee` has received and read everything up to these positions."""
 
     employee: str
     received: int
@@ -108,8 +123,8 @@ class MarkerView(Struct, frozen=True):
 
 
 class HistoryView(Struct, frozen=True):
-    """Messages ascending by `seq`; `has_more` tells of more in the direction that was asked for.
-    A device that has this page, and all before it, has everything up to `head`."""
+    """Messages, ascending by `seq`. `has_more` says whether there are more in the direction asked
+    for. A device that has this page and everything before it has everything up to `head`."""
 
     conversation: str
     participants: tuple[str, str]
@@ -120,7 +135,7 @@ class HistoryView(Struct, frozen=True):
 
 
 class ConversationView(Struct, frozen=True):
-    """`unread` counts the other's messages after one's own `read`, up to 100."""
+    """`unread` counts the other person's messages after your own `read` marker, up to 100."""
 
     conversation: str
     participants: tuple[str, str]
@@ -132,10 +147,16 @@ class ConversationView(Struct, frozen=True):
 
 
 class ConversationsView(Struct, frozen=True):
-    """The most recent first. `next` is the cursor of the next page, null at the end."""
+    """The most recent first. `next` is the cursor of the next page; null if there is none."""
 
     conversations: list[ConversationView]
     next: str | None
+
+
+class PresenceView(Struct, frozen=True):
+    """In the order of the query, each employee once. An address that nobody has is offline."""
+
+    presence: list[Presence]
 
 
 def message_view(entry: Entry) -> MessageView:

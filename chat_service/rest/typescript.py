@@ -1,16 +1,17 @@
-"""`python -m chat_service.rest.typescript`: writes the frames and bodies as TypeScript for the page.
+"""`python -m chat_service.rest.typescript`: writes the TypeScript types of frames and bodies.
 
-They are made of what the service runs on, so that the page cannot speak another protocol.
+They are generated from the types that the service runs on, so the page cannot drift from them.
+json-schema-to-typescript would only replace `_interface` and `_type`, and would need 15 packages,
+a script around it, and Node.js for the unit test.
 """
 
 import sys
-from collections.abc import Iterable
+import textwrap
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from chat_service.protocol import ClientOp, CloseCode, LogEvent, ServerEvent
-from chat_service.rest.presence import PresenceView
-from chat_service.rest.schemas import ConversationsView, HistoryRequest, HistoryView
+from chat_service.rest import schemas
 from shared.http.problems import Problem
 from shared.json_schema import Schema, schemas_of
 
@@ -20,8 +21,19 @@ _HEAD = """\
 // Every frame and body, as the chat service defines them.
 // Written by `python -m chat_service.rest.typescript`: change the service, not this file.
 """
+_UNIONS = {
+    "ClientOp": get_args(ClientOp),
+    "ServerEvent": get_args(ServerEvent),
+    "LogEvent": get_args(LogEvent),
+}
+_BODIES = (
+    schemas.HistoryView,
+    schemas.HistoryRequest,
+    schemas.ConversationsView,
+    schemas.PresenceView,
+    Problem,
+)
 _WIDTH = 96
-_SCALARS = {"string": "string", "integer": "number", "number": "number", "boolean": "boolean"}
 
 
 def main() -> int:
@@ -32,27 +44,20 @@ def main() -> int:
 
 def typescript() -> str:
     """The whole file."""
-    unions = {
-        "ClientOp": get_args(ClientOp),
-        "ServerEvent": get_args(ServerEvent),
-        "LogEvent": get_args(LogEvent),
-    }
-    bodies = (HistoryView, HistoryRequest, ConversationsView, PresenceView, Problem)
-    frames = (*unions["ClientOp"], *unions["ServerEvent"])
-    _, components = schemas_of((*frames, *bodies))
-    parts = [_HEAD]
-    parts += [_interface(name, schema) for name, schema in components.items()]
-    parts += [
-        f"export type {name} =\n" + "\n".join(f"  | {kind.__name__}" for kind in kinds) + ";\n"
-        for name, kinds in unions.items()
-    ]
-    parts.append(_close_codes())
-    return "\n".join(parts)
+    _, components = schemas_of((*_UNIONS["ClientOp"], *_UNIONS["ServerEvent"], *_BODIES))
+    return "\n".join(
+        (
+            _HEAD,
+            *(_interface(name, schema) for name, schema in components.items()),
+            *(_union(name, kinds) for name, kinds in _UNIONS.items()),
+            _close_codes(),
+        )
+    )
 
 
 def _interface(name: str, schema: Schema) -> str:
     required = schema.get("required", [])
-    lines = [*_comment(schema.get("description", ""), ""), f"export interface {name} {{"]
+    lines = [*_comment(schema.get("description", "")), f"export interface {name} {{"]
     for field, kind in schema["properties"].items():
         lines += _comment(kind.get("description", ""), "  ")
         optional = "" if field in required or (field == "type" and "enum" in kind) else "?"
@@ -61,46 +66,27 @@ def _interface(name: str, schema: Schema) -> str:
 
 
 def _type(schema: Schema) -> str:
-    if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
-    if "enum" in schema:
-        return " | ".join(_literal(value) for value in schema["enum"])
-    if "anyOf" in schema:
-        return " | ".join(_type(option) for option in schema["anyOf"])
-    match schema.get("type"):
-        case "null":
-            return "null"
-        case "array" if "prefixItems" in schema:
-            return f"[{', '.join(_type(item) for item in schema['prefixItems'])}]"
-        case "array":
+    match schema:
+        case {"$ref": target}:
+            return str(target).rpartition("/")[2]
+        case {"enum": values}:
+            return " | ".join(f'"{value}"' for value in values)
+        case {"anyOf": options}:
+            return " | ".join(map(_type, options))
+        case {"prefixItems": items}:
+            return f"[{', '.join(map(_type, items))}]"
+        case {"type": "array"}:
             return f"Array<{_type(schema['items'])}>"
-        case "object":
+        case {"type": "object"}:
             return f"Record<string, {_type(schema['additionalProperties'])}>"
-        case scalar:
-            return _SCALARS[str(scalar)]
+        case {"type": "integer"}:
+            return "number"
+        case _:
+            return str(schema["type"])
 
 
-def _literal(value: Any) -> str:
-    return "null" if value is None else f'"{value}"'
-
-
-def _comment(text: str, indent: str) -> list[str]:
-    """A JSDoc comment, wrapped."""
-    words = text.split()
-    if not words:
-        return []
-    if len(indent) + len(" ".join(words)) + 7 <= _WIDTH:
-        return [f"{indent}/** {' '.join(words)} */"]
-    return [f"{indent}/**", *_wrapped(words, f"{indent} * "), f"{indent} */"]
-
-
-def _wrapped(words: Iterable[str], prefix: str) -> list[str]:
-    lines = [prefix]
-    for word in words:
-        if lines[-1] != prefix and len(lines[-1]) + len(word) > _WIDTH:
-            lines.append(prefix)
-        lines[-1] += word if lines[-1] == prefix else f" {word}"
-    return lines
+def _union(name: str, kinds: tuple[type, ...]) -> str:
+    return f"export type {name} =\n" + "\n".join(f"  | {one.__name__}" for one in kinds) + ";\n"
 
 
 def _close_codes() -> str:
@@ -108,6 +94,15 @@ def _close_codes() -> str:
     for code in CloseCode:
         lines += [*_comment(code.meaning, "  "), f"  {code.name}: {code.value},"]
     return "\n".join([*lines, "} as const;", ""])
+
+
+def _comment(text: str, indent: str = "") -> list[str]:
+    """A JSDoc comment, wrapped; none if there is no text."""
+    width = _WIDTH - len(indent) - 3
+    lines = textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+    if len(lines) > 1:
+        return [f"{indent}/**", *(f"{indent} * {line}" for line in lines), f"{indent} */"]
+    return [f"{indent}/** {line} */" for line in lines]
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
 // Every frame and body, as the chat service defines them.
 // Written by `python -m chat_service.rest.typescript`: change the service, not this file.
 
-/** Authenticate, as the first frame; later replace the token by one of the same session. */
+/** Authenticate, as the first frame. Later, replace the token with one of the same session. */
 export interface Auth {
   type: "auth";
   token: string;
   id?: string | null;
 }
 
-/** Send `text` to an employee. `id` names it for ever: the same again changes nothing. */
+/**
+ * Send `text` to an employee. `id` identifies the message permanently: sending the same `id`
+ * again changes nothing.
+ */
 export interface Send {
   type: "send";
   id: string;
@@ -17,7 +20,7 @@ export interface Send {
   sent_at?: string | null;
 }
 
-/** Change the text of one's own message. `id` names the edit as it would a message. */
+/** Change the text of your own message. `id` identifies the edit, as it would a message. */
 export interface Edit {
   type: "edit";
   id: string;
@@ -27,7 +30,7 @@ export interface Edit {
   text: string;
 }
 
-/** Delete one's own message: its text is gone, from every edit of it too. */
+/** Delete your own message. Its text is erased, from the message and from every edit of it. */
 export interface Delete {
   type: "delete";
   id: string;
@@ -36,7 +39,7 @@ export interface Delete {
   message: string;
 }
 
-/** The caller types to an employee, or stopped. Repeat it every 3 s while it goes on. */
+/** You are typing to an employee, or have stopped. Repeat it every 3 s while you type. */
 export interface Typing {
   type: "typing";
   to: string;
@@ -44,7 +47,7 @@ export interface Typing {
   id?: string | null;
 }
 
-/** One has received, or read, everything up to here. Lower than before means nothing. */
+/** You have received, or read, everything up to the given position. A lower one changes nothing. */
 export interface Mark {
   type: "mark";
   /** id of a conversation */
@@ -54,20 +57,20 @@ export interface Mark {
   id?: string | null;
 }
 
-/** Ask for everything after these cursors; a cursor of 0 is the beginning. */
+/** Ask for everything after these cursors. A cursor of 0 is the beginning. */
 export interface Resume {
   type: "resume";
   cursors: Record<string, number>;
   id?: string | null;
 }
 
-/** Ask for a sign of life: the answer comes after everything that was written before it. */
+/** Check the connection. The answer comes after everything that was sent before it. */
 export interface Ping {
   type: "ping";
   id?: string | null;
 }
 
-/** The socket is authenticated: everything committed from now on will be sent. */
+/** The socket is authenticated. Everything committed from now on will be sent. */
 export interface Welcome {
   type: "welcome";
   connection: string;
@@ -77,7 +80,10 @@ export interface Welcome {
   limits: Limits;
 }
 
-/** Bounds that a client should keep: characters, bytes, conversations. */
+/**
+ * What this server accepts: characters of a text, bytes of a frame, unanswered sends before it
+ * stops reading for a while, conversations in one `resume`.
+ */
 export interface Limits {
   text: number;
   frame_bytes: number;
@@ -85,10 +91,10 @@ export interface Limits {
   resume_conversations: number;
 }
 
-/** Done. For a `send`: stored durably, at this position. */
+/** The op succeeded. If it appended an entry, that entry is durable at position `seq`. */
 export interface Ack {
   type: "ack";
-  /** the `id` of the op, where it had one */
+  /** the `id` of the op, if it had one */
   id?: string;
   conversation?: string;
   seq?: number;
@@ -96,8 +102,8 @@ export interface Ack {
 }
 
 /**
- * A message in its present state; a deleted one has no text. `timestamp` is when it was stored,
- * `sent_at` what the sender's clock said.
+ * A message in its current state; a deleted one has no text. `timestamp` is when it was stored,
+ * `sent_at` is the time by the sender's clock.
  */
 export interface Message {
   type: "message";
@@ -113,7 +119,7 @@ export interface Message {
   deleted?: boolean;
 }
 
-/** The text of the message `message` is `text` now; none where it was deleted since. */
+/** The text of the message `message` is now `text`, which is absent if it was deleted since. */
 export interface Edited {
   type: "edited";
   conversation: string;
@@ -139,8 +145,8 @@ export interface Deleted {
 }
 
 /**
- * `employee` has received, and read, everything up to here. It never goes back: keep the
- * highest. A message marks its sender's own position without such an event.
+ * `employee` has received and read everything up to these positions. They never go back: keep
+ * the highest. A message moves its sender's own marker without this event.
  */
 export interface MarkerEvent {
   type: "marker";
@@ -150,7 +156,7 @@ export interface MarkerEvent {
   read: number;
 }
 
-/** `sender` types, or stopped; forget it after 6 s without a repeat. */
+/** `sender` is typing, or has stopped. Forget it after 6 s without a repeat. */
 export interface TypingEvent {
   type: "typing";
   conversation: string;
@@ -159,9 +165,9 @@ export interface TypingEvent {
 }
 
 /**
- * Somebody whom one has a conversation with came online, or was last connected at `last_seen`. A
- * client asks `GET /presence` after `welcome` and after `resync`, and for a new conversation;
- * from then on it is told of changes. Of two events the one with the later `last_seen` holds.
+ * A conversation partner came online or went offline, at `last_seen`. Ask `GET /presence` after
+ * `welcome`, after `resync` and for a new conversation; these events report the changes after
+ * that. Of two events, the one with the later `last_seen` holds.
  */
 export interface PresenceEvent {
   type: "presence";
@@ -170,37 +176,37 @@ export interface PresenceEvent {
   last_seen: string;
 }
 
-/** The end of a resume. Live events follow. */
+/** The end of a resume. It includes conversations that you did not name. Live events follow. */
 export interface Resumed {
   type: "resumed";
   conversations: Record<string, ResumedConversation>;
-  /** the `id` of the op, where it had one */
+  /** the `id` of the op, if it had one */
   id?: string;
 }
 
 /**
- * `head` is the last position; `complete` is false where entries up to it were not all sent:
- * load the conversation anew. So too where `head` is below one's cursor: the database was
- * restored to an earlier state.
+ * `head` is the last position. If `complete` is false, not every entry up to `head` was sent:
+ * reload the conversation. Do so too if `head` is below your cursor: the database was restored
+ * to an earlier state.
  */
 export interface ResumedConversation {
   head: number;
   complete: boolean;
 }
 
-/** Events may have been missed: send a resume with your cursors now. */
+/** You may have missed events: send `resume` with your cursors now. */
 export interface Resync {
   type: "resync";
   reason: string;
 }
 
-/** This instance stops: reconnect after this wait. */
+/** This instance is stopping and takes no more ops: reconnect after this delay. */
 export interface GoingAway {
   type: "going_away";
   reconnect_after_ms: number;
 }
 
-/** Replace the token with an `auth` op; at this time the socket is closed (4002). */
+/** Replace the token with an `auth` op, or the socket is closed (4002) at `expires_at`. */
 export interface TokenExpiring {
   type: "token_expiring";
   expires_at: string;
@@ -209,23 +215,26 @@ export interface TokenExpiring {
 /** The answer to a `ping`. */
 export interface Pong {
   type: "pong";
-  /** the `id` of the op, where it had one */
+  /** the `id` of the op, if it had one */
   id?: string;
 }
 
-/** The op was refused; `code` is one of those of the REST API's problems, see `ERRORS`. */
+/**
+ * The op was refused. `code` is one of `x-error-codes`, which the REST API uses too. If
+ * `retry_after_ms` is given, the op may be sent again after that time.
+ */
 export interface Error {
   type: "error";
   code: string;
   detail: string;
-  /** the `id` of the op, where it had one */
+  /** the `id` of the op, if it had one */
   id?: string;
   retry_after_ms?: number;
 }
 
 /**
- * Messages ascending by `seq`; `has_more` tells of more in the direction that was asked for. A
- * device that has this page, and all before it, has everything up to `head`.
+ * Messages, ascending by `seq`. `has_more` says whether there are more in the direction asked
+ * for. A device that has this page and everything before it has everything up to `head`.
  */
 export interface HistoryView {
   conversation: string;
@@ -237,8 +246,8 @@ export interface HistoryView {
 }
 
 /**
- * A message in its present state; a deleted one has no text. `timestamp` is when it was stored,
- * `sent_at` what the sender's clock said.
+ * A message in its current state; a deleted one has no text. `timestamp` is when it was stored,
+ * `sent_at` is the time by the sender's clock.
  */
 export interface MessageView {
   seq: number;
@@ -251,7 +260,7 @@ export interface MessageView {
   deleted?: boolean;
 }
 
-/** `employee` has received, and read, everything up to here. */
+/** `employee` has received and read everything up to these positions. */
 export interface MarkerView {
   employee: string;
   received: number;
@@ -259,8 +268,9 @@ export interface MarkerView {
 }
 
 /**
- * `after` and `before` exclude themselves. With `after` the page begins there and goes forward;
- * without, it ends at `before` or at the newest. Long messages make it shorter than `limit`.
+ * `after` and `before` are exclusive. With `after`, the page begins there and goes forward;
+ * without, it ends at `before` or at the newest message. Long messages can make it shorter than
+ * `limit`.
  */
 export interface HistoryRequest {
   /** the email addresses of exactly two employees */
@@ -270,13 +280,13 @@ export interface HistoryRequest {
   limit?: number;
 }
 
-/** The most recent first. `next` is the cursor of the next page, null at the end. */
+/** The most recent first. `next` is the cursor of the next page; null if there is none. */
 export interface ConversationsView {
   conversations: Array<ConversationView>;
   next: string | null;
 }
 
-/** `unread` counts the other's messages after one's own `read`, up to 100. */
+/** `unread` counts the other person's messages after your own `read` marker, up to 100. */
 export interface ConversationView {
   conversation: string;
   participants: [string, string];
@@ -287,7 +297,7 @@ export interface ConversationView {
   updated_at: string;
 }
 
-/** In the order of the question, each once. An address that nobody has is offline as well. */
+/** In the order of the query, each employee once. An address that nobody has is offline. */
 export interface PresenceView {
   presence: Array<Presence>;
 }
@@ -353,27 +363,30 @@ export type LogEvent =
 
 /** Codes that the service closes a socket with. */
 export const CloseCode = {
-  /** A frame was above `limits.frame_bytes`; reconnect, but do not send it again. */
+  /** A frame exceeded `limits.frame_bytes`: reconnect, but do not send it again. */
   TOO_BIG: 1009,
-  /** This instance stops; `going_away` told how long to wait. */
+  /** This instance is stopping: reconnect after the delay given in `going_away`. */
   RESTART: 1012,
-  /** This instance is full, or cannot check tokens for the moment. */
+  /** This instance is full, or cannot verify tokens at the moment. */
   TRY_AGAIN: 1013,
-  /** Too much waited for a peer that does not read: it is cut off, and may see 1006 instead. */
+  /**
+   * Too much data was waiting because the client did not read. The connection is cut off, so
+   * the client may see 1006 instead.
+   */
   SLOW_CONSUMER: 4001,
-  /** The access token expired and no other came: reconnect with a new one. */
+  /** The access token expired and was not replaced: reconnect with a new one. */
   TOKEN_EXPIRED: 4002,
-  /** The first frame, `auth`, did not come in time. */
+  /** The first frame, `auth`, did not arrive in time. */
   AUTH_TIMEOUT: 4003,
   /**
-   * The first frame was no `auth` with a valid access token: try once with a new one, then log
-   * in again.
+   * The first frame was not an `auth` with a valid access token: try once with a new token,
+   * then log in again.
    */
   UNAUTHORIZED: 4501,
   /** The session was ended: log in again. */
   SESSION_REVOKED: 4502,
-  /** A binary frame; every frame is text. */
+  /** The client sent a binary frame; every frame must be text. */
   PROTOCOL_VIOLATION: 4503,
-  /** The employee has as many sockets open as one may have. */
+  /** The employee already has the maximum number of open sockets. */
   TOO_MANY_CONNECTIONS: 4504,
 } as const;

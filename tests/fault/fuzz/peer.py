@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from chat_service.protocol.close_codes import CloseCode
-from chat_service.protocol.error_codes import ERRORS
+from chat_service.protocol.codes import ERRORS, CloseCode
 from chat_service.protocol.events import Ack, Error, Pong, Resumed, ServerEvent, Welcome
 from shared.errors import InternalError
 from tests.fault.fuzz.wire import Opcode, frame

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chat_service.protocol.close_codes import CloseCode
+from chat_service.protocol.codes import CloseCode
 from chat_service.settings import ChatSettings
 from deploy import ROOT
 from shared.settings import table

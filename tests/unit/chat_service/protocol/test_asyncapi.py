@@ -10,8 +10,7 @@ from jsonschema import Draft7Validator
 from msgspec import Struct
 
 from chat_service.protocol.asyncapi import ANSWERS, document
-from chat_service.protocol.close_codes import CloseCode
-from chat_service.protocol.error_codes import ERRORS
+from chat_service.protocol.codes import ERRORS, CloseCode
 from chat_service.protocol.events import ServerEvent
 from chat_service.protocol.ops import ClientOp, op_decoder
 
