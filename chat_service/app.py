@@ -11,7 +11,7 @@ from chat_service import rest, websocket
 from chat_service.accounts import AuthFeed, Departures, EmployeeLookup, Revocations, RevokedSids
 from chat_service.delivery import Bounds, Delivery, Hub
 from chat_service.fanout import Broker, FanOut, MemoryBroker, RabbitBroker
-from chat_service.inbox import ConversationList, Conversations, Marking, Summaries
+from chat_service.inbox import ConversationList, Conversations, InboxStore, Marking, Summaries
 from chat_service.log import EntryStore, LogSettings, MessageLog
 from chat_service.messaging import Messaging
 from chat_service.metrics import expose
@@ -99,8 +99,9 @@ async def _start(
     health["mongodb"] = mongo.check
     store = EntryStore(mongo.ready_database)
     directory = EmployeeLookup(http, settings.auth_url)
-    conversations = Conversations(mongo.ready_database, directory.must_exist)
-    summaries = Summaries(conversations, store, settings.summary_seconds)
+    inbox = InboxStore(mongo.ready_database)
+    conversations = Conversations(inbox, directory.must_exist)
+    summaries = Summaries(inbox, store, settings.summary_seconds)
 
     clock = DatabaseClock(mongo)
     hub = Hub(settings.max_connections, settings.max_employee_connections, clock)
@@ -121,9 +122,9 @@ async def _start(
     )
     delivery.connect(fanout, message_log)
     summaries.watch(delivery.doubtful)
-    messaging = Messaging(conversations, message_log, store, settings.max_text)
+    messaging = Messaging(conversations, inbox, message_log, store, settings.max_text)
     resumption = Resumption(
-        conversations,
+        inbox,
         store,
         ResumeLimits(
             settings.max_resume_conversations,
@@ -132,7 +133,7 @@ async def _start(
             settings.max_resume_bytes,
         ),
     )
-    marking = Marking(conversations, store, message_log.heads, delivery.marked)
+    marking = Marking(inbox, store, message_log.heads, delivery.marked)
     rates = RateLimiter(settings.op_rate, settings.op_burst) if settings.rate_limits else None
     presence = PresenceKeeper(
         PresenceStore(mongo.ready_database),
@@ -163,7 +164,7 @@ async def _start(
     app[VERIFIER] = verifier
     app[MESSAGING] = messaging
     app[SOCKETS] = sockets
-    app[CONVERSATION_LIST] = ConversationList(mongo.ready_database, summaries)
+    app[CONVERSATION_LIST] = ConversationList(inbox, summaries)
     app[MARKING] = marking
     app[PRESENCE] = presence
     if rates is not None:
@@ -203,7 +204,7 @@ async def _start(
 
 async def _prepare(database: Database) -> None:
     await EntryStore.prepare(database)
-    await Conversations.prepare(database)
+    await InboxStore.prepare(database)
     await PresenceStore.prepare(database)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from chat_service.inbox import NO_MARKERS, Conversations, Markers
+from chat_service.inbox import NO_MARKERS, Conversations, InboxStore, Markers
 from chat_service.log import (
     Batcher,
     Conversation,
@@ -50,11 +50,17 @@ class Messaging:
     """The rules of sending and reading."""
 
     def __init__(
-        self, conversations: Conversations, log: MessageLog, store: EntryStore, max_text: int
+        self,
+        conversations: Conversations,
+        inbox: InboxStore,
+        log: MessageLog,
+        entries: EntryStore,
+        max_text: int,
     ) -> None:
         self.conversations = conversations
+        self._inbox = inbox
         self._log = log
-        self._store = store
+        self._entries = entries
         self._max_text = max_text
         self._pages = Batcher(self._read, most=PAGES_AT_ONCE)
 
@@ -118,8 +124,8 @@ class Messaging:
 
     async def _read(self, queries: Sequence[PageQuery]) -> list[tuple[Page, Markers]]:
         pages, markers = await asyncio.gather(
-            self._store.pages(queries),
-            self.conversations.markers({query.conversation for query in queries}),
+            self._entries.pages(queries),
+            self._inbox.markers({query.conversation for query in queries}),
         )
         return [
             (page, markers.get(query.conversation, NO_MARKERS))

@@ -7,7 +7,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 
-from chat_service.inbox.conversations import Conversations, Marker, Markers
+from chat_service.inbox.store import InboxStore, Marker, Markers
 from chat_service.log import Conversation, EntryStore, Heads
 from shared.errors import ServiceError
 
@@ -25,11 +25,9 @@ _Key = tuple[str, int]
 class Marking:
     """Marks that are not yet written."""
 
-    def __init__(
-        self, conversations: Conversations, store: EntryStore, heads: Heads, tell: Tell
-    ) -> None:
-        self._conversations = conversations
-        self._store = store
+    def __init__(self, inbox: InboxStore, entries: EntryStore, heads: Heads, tell: Tell) -> None:
+        self._inbox = inbox
+        self._entries = entries
         self._heads = heads
         self._tell = tell
         self._known: OrderedDict[str, Markers] = OrderedDict()
@@ -51,6 +49,10 @@ class Marking:
         if known is None or _further(known[index], marker) != known[index]:
             self._marks[conversation.id, index] = (conversation, marker)
             self._work.set()
+
+    async def of(self, conversation: Conversation) -> Markers:
+        """The markers of `conversation`, as far as they are written. Raises `Unavailable`."""
+        return (await self._inbox.markers([conversation.id]))[conversation.id]
 
     async def flushed(self) -> None:
         """Returns once everything that was marked is written. Raises `Unavailable`."""
@@ -102,7 +104,7 @@ class Marking:
                 forward[conversation, index] = moved
         if not forward:
             return
-        await self._conversations.mark(forward)
+        await self._inbox.mark(forward)
         for (conversation, index), marker in forward.items():
             first, second = self._known[conversation]
             self._known[conversation] = (marker, second) if index == 0 else (first, marker)
@@ -115,7 +117,7 @@ class Marking:
         for conversation in conversations - unknown:
             self._known.move_to_end(conversation)
         if unknown:
-            self._known.update(await self._conversations.markers(unknown))
+            self._known.update(await self._inbox.markers(unknown))
         while len(self._known) > max(KNOWN, len(conversations)):
             self._known.popitem(last=False)
 
@@ -130,7 +132,7 @@ class Marking:
             else:
                 heads[conversation] = head.seq
         if doubtful:
-            read = await self._store.heads(doubtful)
+            read = await self._entries.heads(doubtful)
             heads.update({conversation: head.seq for conversation, head in read.items()})
         return heads
 

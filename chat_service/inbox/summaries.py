@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from chat_service.inbox.conversations import Conversations, Summary
+from chat_service.inbox.store import InboxStore, Summary
 from chat_service.log import Announcement, Committed, EntryStore, Kind, Recent
 from shared.errors import ServiceError
 from shared.observability.logs import get_logger
@@ -27,9 +27,9 @@ UNTOLD = timedelta(minutes=10)
 class Summaries:
     """What is not yet in the summaries."""
 
-    def __init__(self, conversations: Conversations, store: EntryStore, interval: float) -> None:
-        self._conversations = conversations
-        self._store = store
+    def __init__(self, inbox: InboxStore, entries: EntryStore, interval: float) -> None:
+        self._inbox = inbox
+        self._entries = entries
         self._interval = interval
         self._unwritten: dict[str, Summary] = {}
         self._work = asyncio.Event()
@@ -74,7 +74,7 @@ class Summaries:
             for conversation in some:
                 del self._unwritten[conversation]
             try:
-                await self._conversations.summarise(some)
+                await self._inbox.summarise(some)
             except BaseException as error:
                 self._put_back(some)
                 if isinstance(error, ServiceError):
@@ -85,8 +85,8 @@ class Summaries:
         """What a process that ended was about to write: nobody else will."""
         while True:
             try:
-                recent = await self._store.recent(LOOKED_BACK)
-                participants = await self._conversations.participants(recent)
+                recent = await self._entries.recent(LOOKED_BACK)
+                participants = await self._inbox.participants(recent)
             except ServiceError:
                 await asyncio.sleep(self._interval)
                 continue

@@ -15,11 +15,13 @@ from chat_service.log.entries import (
     Recent,
     Seq,
     joined,
+    milliseconds,
 )
 from chat_service.log.heads import Heads
 from chat_service.log.message_log import LogSettings, MessageLog
 from chat_service.log.pages import Page, PageQuery
-from chat_service.log.store import DUPLICATE_KEY, EntryStore, entry_of, milliseconds
+from chat_service.log.queries import tail_of, tail_stages
+from chat_service.log.store import DUPLICATE_KEY, EntryStore
 
 __all__ = [
     "DUPLICATE_KEY",
@@ -39,9 +41,10 @@ __all__ = [
     "Recent",
     "Seq",
     "between",
-    "entry_of",
     "joined",
     "milliseconds",
     "shard",
+    "tail_of",
+    "tail_stages",
     "with_other",
 ]

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from chat_service.log.entries import Committed, Draft, Entry, Head, Kind
+from chat_service.log.entries import Committed, Draft, Entry, Head, Kind, milliseconds
 from chat_service.log.heads import Heads
-from chat_service.log.store import Busy, EntryStore, Refusal, Uncertain, milliseconds
+from chat_service.log.store import Busy, EntryStore, Refusal, Uncertain
 from shared.errors import (
     IdConflict,
     InternalError,

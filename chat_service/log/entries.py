@@ -52,6 +52,11 @@ class Head(Struct, frozen=True, gc=False):
 EMPTY = Head(0, 0)
 
 
+def milliseconds(moment: datetime) -> int:
+    """`moment` in whole milliseconds since the epoch, which is what BSON keeps."""
+    return round(moment.timestamp() * 1000)
+
+
 class Recent(Struct):
     """Of a conversation's newest entries: the last one's position and time, and the last message's
     position of each sender."""

@@ -4,6 +4,7 @@ twice, and each conversation is numbered 1, 2, 3 ... with each sender's messages
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,7 +16,7 @@ from pymongo.monitoring import (
     CommandSucceededEvent,
 )
 
-from chat_service.inbox.conversations import Conversations
+from chat_service.inbox.store import InboxStore
 from chat_service.inbox.summaries import Summaries
 from chat_service.log.conversation import Conversation, between
 from chat_service.log.entries import Announcement, Committed, Draft, Entry, Kind
@@ -169,7 +170,7 @@ class Stage:
 
 async def prepare(database: Database) -> None:
     await EntryStore.prepare(database)
-    await Conversations.prepare(database)
+    await InboxStore.prepare(database)
 
 
 @pytest.fixture
@@ -511,14 +512,11 @@ async def test_a_drained_log_has_answered_everything(
 async def test_summaries_are_written_behind_the_log_and_kept_through_an_outage(
     stage: Stage, mongo_server: MongoServer, pairs: list[Conversation]
 ) -> None:
-    async def everybody_exists(email: str, token: str) -> None:
-        return
-
     pair = pairs[0]
-    conversations = Conversations(stage.mongo.ready_database, everybody_exists)
-    await conversations.open(ANN, BOB, "token")
+    inbox = InboxStore(stage.mongo.ready_database)
+    await inbox.create(pair, datetime.now(UTC))
     store = EntryStore(stage.mongo.ready_database)
-    summaries = Summaries(conversations, store, interval=0.01)
+    summaries = Summaries(inbox, store, interval=0.01)
     writing = asyncio.create_task(summaries.run())
 
     async def summary() -> Document:
@@ -540,7 +538,7 @@ async def test_summaries_are_written_behind_the_log_and_kept_through_an_outage(
     await asyncio.to_thread(mongo_server.kill)
     summaries.note([Committed(second.draft, second.entry, 0, False)])
     with pytest.raises(Unavailable):
-        await conversations.of(ANN, [pair.id])
+        await inbox.of(ANN, [pair.id])
     await asyncio.to_thread(mongo_server.start)
     await reaches(2)
     assert (await summary())["updated_at"] == second.entry.timestamp

@@ -8,8 +8,8 @@ from typing import cast
 import pytest
 
 from chat_service.inbox import markers as marking
-from chat_service.inbox.conversations import NO_MARKERS, Conversations, Marker, Markers
 from chat_service.inbox.markers import Marking
+from chat_service.inbox.store import NO_MARKERS, InboxStore, Marker, Markers
 from chat_service.log.conversation import Conversation, between
 from chat_service.log.entries import Head
 from chat_service.log.heads import Heads
@@ -50,7 +50,7 @@ async def marks(database: Database, conversations: list[Conversation]) -> AsyncI
     heads = Heads()
     for conversation in conversations:
         heads.put(conversation.id, Head(9, 0))
-    marks = Marking(cast(Conversations, database), cast(EntryStore, None), heads, lambda *_: None)
+    marks = Marking(cast(InboxStore, database), cast(EntryStore, None), heads, lambda *_: None)
     running = asyncio.create_task(marks.run())
     yield marks
     running.cancel()

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from pymongo.errors import BulkWriteError, ExecutionTimeout
 
-from chat_service.inbox.conversations import Conversations, Marker, Summary
+from chat_service.inbox.store import InboxStore, Marker, Summary
 from chat_service.inbox.summaries import Summaries
 from chat_service.log.conversation import between
 from chat_service.log.entries import EMPTY, Announcement, Committed, Draft, Entry, Head
@@ -117,11 +117,8 @@ class Convos:
             raise self.failures.pop(0)
         self.written += updates
 
-    def conversations(self) -> Conversations:
-        async def exists(email: str, token: str) -> None:
-            return
-
-        return Conversations(lambda: cast(Database, self), exists)
+    def inbox(self) -> InboxStore:
+        return InboxStore(lambda: cast(Database, self))
 
 
 def stepped_down() -> BulkWriteError:
@@ -129,11 +126,11 @@ def stepped_down() -> BulkWriteError:
 
 
 async def test_markers_and_summaries_wait_for_the_next_primary() -> None:
-    conversations = Convos(stepped_down(), stepped_down()).conversations()
+    inbox = Convos(stepped_down(), stepped_down()).inbox()
     with pytest.raises(Unavailable):
-        await conversations.mark({(PAIR.id, 0): Marker(1, 1)})
+        await inbox.mark({(PAIR.id, 0): Marker(1, 1)})
     with pytest.raises(Unavailable):
-        await conversations.summarise({PAIR.id: Summary(1, None, {})})
+        await inbox.summarise({PAIR.id: Summary(1, None, {})})
 
 
 @pytest.mark.parametrize(
@@ -141,8 +138,7 @@ async def test_markers_and_summaries_wait_for_the_next_primary() -> None:
 )
 async def test_a_summary_that_was_not_written_stays_noted(failure: BulkWriteError) -> None:
     convos = Convos(failure)
-    conversations = convos.conversations()
-    summaries = Summaries(conversations, Store(lambda: cast(Database, convos)), interval=0)
+    summaries = Summaries(convos.inbox(), Store(lambda: cast(Database, convos)), interval=0)
     summaries.note([_committed_first()])
     await asyncio.gather(summaries.write(), return_exceptions=True)
     assert convos.written == []
@@ -152,8 +148,7 @@ async def test_a_summary_that_was_not_written_stays_noted(failure: BulkWriteErro
 
 async def test_a_summary_whose_writing_was_cancelled_stays_noted() -> None:
     convos = Convos(asyncio.CancelledError())
-    conversations = convos.conversations()
-    summaries = Summaries(conversations, Store(lambda: cast(Database, convos)), interval=0)
+    summaries = Summaries(convos.inbox(), Store(lambda: cast(Database, convos)), interval=0)
     summaries.note([_committed_first()])
     with pytest.raises(asyncio.CancelledError):
         await summaries.write()
