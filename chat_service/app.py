@@ -178,7 +178,8 @@ async def _start(
         settings.mongo_database,
         Revocations(revoked, hub).revoke,
         Departures(
-            mongo.ready_database,
+            inbox,
+            store,
             PresenceStore(mongo.ready_database),
             delivery.tell,
             erase=settings.deleted_employees == "erase",

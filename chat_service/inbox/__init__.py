@@ -15,8 +15,6 @@ from chat_service.inbox.store import (
     Listed,
     Marker,
     Markers,
-    conversation_of,
-    of_two,
     partner_stages,
 )
 from chat_service.inbox.summaries import Summaries
@@ -31,7 +29,5 @@ __all__ = [
     "Markers",
     "Marking",
     "Summaries",
-    "conversation_of",
-    "of_two",
     "partner_stages",
 ]

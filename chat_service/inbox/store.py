@@ -104,7 +104,7 @@ class InboxStore:
 
     async def of(self, employee: str, ids: Iterable[str]) -> dict[str, Conversation]:
         """The conversations among `ids` in which `employee` takes part, by id."""
-        return await self._conversations({"_id": {"$in": list(ids)}, **of_two(employee)})
+        return await self._conversations({"_id": {"$in": list(ids)}, **_of_two(employee)})
 
     async def participants(self, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
         """The participants of the conversations that exist among `ids`, by id."""
@@ -116,16 +116,17 @@ class InboxStore:
         """The `limit` conversations of `employee` written to last, by id, newest first."""
         with reachable():
             rows = await (
-                self._convos.find(of_two(employee), {"participants": 1})
+                self._convos.find(_of_two(employee), {"participants": 1})
                 .sort("updated_at", -1)
                 .to_list(limit)
             )
         return _by_id(rows)
 
     async def ids_of(self, employee: str) -> list[str]:
-        """The ids of all conversations of `employee`, those of a reference system among them."""
+        """The ids of all conversations of `employee`."""
+        query = {"participants": employee, "_id": {"$type": "string"}}
         with reachable():
-            rows = await self._convos.find({"participants": employee}, {"_id": 1}).to_list(None)
+            rows = await self._convos.find(query, {"_id": 1}).to_list(None)
         return [row["_id"] for row in rows]
 
     async def page(
@@ -211,7 +212,7 @@ def partner_stages(limit: int) -> list[Document]:
 
 
 def _listing(employee: str, after: Place | None, limit: int) -> list[Document]:
-    query: Document = {**of_two(employee), "updated_at": {"$type": "date"}}
+    query: Document = {**_of_two(employee), "updated_at": {"$type": "date"}}
     if after is not None:
         moment, id = after
         query["$or"] = [{"updated_at": {"$lt": moment}}, {"updated_at": moment, "_id": {"$lt": id}}]
@@ -230,7 +231,7 @@ def _listing(employee: str, after: Place | None, limit: int) -> list[Document]:
 
 def _listed(row: Document) -> Listed | None:
     """None for an empty conversation, and for a foreign document."""
-    conversation, tail = conversation_of(row), tail_of(row)
+    conversation, tail = _conversation(row), tail_of(row)
     if conversation is None or tail is None:
         return None
     last = tail.last_message
@@ -254,12 +255,12 @@ def _markers(row: Document) -> Markers:
     )
 
 
-def of_two(employee: str) -> Document:
-    """A query for conversations of `employee`; `conversation_of` tells which are ours."""
+def _of_two(employee: str) -> Document:
+    """A query for conversations of `employee`; `_conversation` tells which are ours."""
     return {"participants": {"$eq": employee, "$size": 2}}
 
 
-def conversation_of(row: Document) -> Conversation | None:
+def _conversation(row: Document) -> Conversation | None:
     """The conversation in this document of two participants; None if it is a foreign one."""
     first, second = row["participants"]
     if not (isinstance(first, str) and isinstance(second, str)):
@@ -269,5 +270,5 @@ def conversation_of(row: Document) -> Conversation | None:
 
 
 def _by_id(rows: Iterable[Document]) -> dict[str, Conversation]:
-    found = (conversation_of(row) for row in rows)
+    found = (_conversation(row) for row in rows)
     return {conversation.id: conversation for conversation in found if conversation is not None}
