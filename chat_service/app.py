@@ -116,12 +116,9 @@ async def _start(
     message_log = MessageLog(
         store,
         LogSettings(settings.commit_lanes, settings.commit_batch, settings.max_pending),
-        delivery.committed,
-        delivery.doubtful,
         clock,
     )
     delivery.connect(fanout, message_log)
-    summaries.watch(delivery.doubtful)
     messaging = Messaging(conversations, inbox, message_log, store, settings.max_text)
     resumption = Resumption(
         inbox,
@@ -194,8 +191,8 @@ async def _start(
         stack,
         mongo.run,
         clock.run,
-        message_log.run,
-        summaries.run,
+        lambda: message_log.run(delivery.committed, delivery.doubtful),
+        lambda: summaries.run(delivery.doubtful),
         marking.run,
         fanout.run,
         presence.run,

@@ -14,6 +14,7 @@ from chat_service.log.entries import (
     Kind,
     Recent,
     Seq,
+    Settle,
     joined,
     milliseconds,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "PageQuery",
     "Recent",
     "Seq",
+    "Settle",
     "between",
     "joined",
     "milliseconds",

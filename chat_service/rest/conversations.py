@@ -8,7 +8,7 @@ from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 from aiohttp import web
 
 from chat_service.inbox import ConversationList, Marking
-from chat_service.log import Draft, Entry, Kind
+from chat_service.log import Draft, Entry, Settle
 from chat_service.rest.messages import LARGE_AT_ONCE, MESSAGING
 from chat_service.rest.schemas import (
     Amended,
@@ -69,30 +69,48 @@ async def move_markers(
 async def edit_message(
     request: web.Request, *, caller: Claims, body: EditRequest
 ) -> web.StreamResponse:
-    return await _amend(request, caller, Kind.EDIT, body.id or uuid4(), body.text)
+    return await _amend(request, caller, body.id or uuid4(), body.text)
 
 
 async def delete_message(
     request: web.Request, *, caller: Claims, query: DeleteQuery
 ) -> web.StreamResponse:
     if query.id is not None:
-        return await _amend(request, caller, Kind.DELETE, query.id, None)
+        return await _amend(request, caller, query.id, None)
     id = uuid5(NAMESPACE_OID, f"delete {_message(request)}")
     try:
-        return await _amend(request, caller, Kind.DELETE, id, None)
+        return await _amend(request, caller, id, None)
     except IdConflict:  # whoever knows the message may have taken it
-        return await _amend(request, caller, Kind.DELETE, uuid4(), None)
+        return await _amend(request, caller, uuid4(), None)
 
 
 async def _amend(
-    request: web.Request, caller: Claims, kind: Kind, id: UUID, text: str | None
+    request: web.Request, caller: Claims, id: UUID, text: str | None
 ) -> web.StreamResponse:
+    """Edit the message, or delete it where `text` is None."""
     messaging = request.app[MESSAGING]
     message = _message(request)
     conversation = await messaging.conversations.get(caller.email, request.match_info["id"])
-    sent = await messaging.append(
-        Draft(conversation, id, caller.email, text, None, kind=kind, message=message)
-    )
+
+    def draft(settle: Settle) -> Draft:
+        if text is None:
+            return Draft.delete(
+                conversation=conversation,
+                id=id,
+                sender=caller.email,
+                target=message,
+                settle=settle,
+            )
+        return Draft.edit(
+            conversation=conversation,
+            id=id,
+            sender=caller.email,
+            target=message,
+            text=text,
+            settle=settle,
+        )
+
+    sent = await messaging.append(draft)
     return json_reply(_amended(sent.entry, message))
 
 

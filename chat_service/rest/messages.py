@@ -56,12 +56,13 @@ async def send_message(
             caller.email, address, bearer(request) or "", "$.participants"
         )
     sent = await messaging.append(
-        Draft(
-            conversation,
-            message.id or uuid4(),
-            caller.email,
-            message.text,
-            sent_at,
+        lambda settle: Draft.message(
+            conversation=conversation,
+            id=message.id or uuid4(),
+            sender=caller.email,
+            text=message.text,
+            sent_at=sent_at,
+            settle=settle,
         ),
         "$.message.text",
     )

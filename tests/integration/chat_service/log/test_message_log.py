@@ -19,7 +19,7 @@ from pymongo.monitoring import (
 from chat_service.inbox.store import InboxStore
 from chat_service.inbox.summaries import Summaries
 from chat_service.log.conversation import Conversation, between
-from chat_service.log.entries import Announcement, Committed, Draft, Entry, Kind
+from chat_service.log.entries import Announcement, Committed, Draft, Entry, Settle
 from chat_service.log.message_log import LogSettings, MessageLog
 from chat_service.log.store import EntryStore, Inserted, Uncertain
 from deploy.local.backing.mongodb import MongoServer
@@ -33,8 +33,8 @@ PATIENCE_SECONDS = 30.0
 class Sending:
     """One message on its way, and what became of it: `answers` has one in the end."""
 
-    def __init__(self, conversation: Conversation, sender: str, text: str, id: UUID) -> None:
-        self.draft = Draft(conversation, id, sender, text, None, self._settle)
+    def __init__(self, draft: Callable[[Settle], Draft]) -> None:
+        self.draft = draft(self._settle)
         self.answers: list[Entry | ServiceError] = []
         self.repeated = False
 
@@ -61,13 +61,13 @@ class Writer:
     """One instance's log, running."""
 
     def __init__(self, store: EntryStore, settings: LogSettings) -> None:
-        self.log = MessageLog(store, settings, self._committed, self._doubtful)
+        self.log = MessageLog(store, settings)
         self.doubts: list[Announcement] = []
         self.committed: list[Committed] = []
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._running = asyncio.create_task(self.log.run())
+        self._running = asyncio.create_task(self.log.run(self._committed, self._doubtful))
 
     async def stop(self) -> None:
         assert self._running is not None
@@ -77,14 +77,30 @@ class Writer:
     def submit(
         self, conversation: Conversation, sender: str, text: str = "hello", id: UUID | None = None
     ) -> Sending:
-        sending = Sending(conversation, sender, text, id or uuid4())
+        sending = Sending(
+            lambda settle: Draft.message(
+                conversation=conversation,
+                id=id or uuid4(),
+                sender=sender,
+                text=text,
+                settle=settle,
+            )
+        )
         self.log.submit(sending.draft)
         return sending
 
     def edit(self, message: Sending, text: str) -> Sending:
         draft = message.draft
-        sending = Sending(draft.conversation, draft.sender, text, uuid4())
-        sending.draft.kind, sending.draft.message = Kind.EDIT, draft.id
+        sending = Sending(
+            lambda settle: Draft.edit(
+                conversation=draft.conversation,
+                id=uuid4(),
+                sender=draft.sender,
+                target=draft.id,
+                text=text,
+                settle=settle,
+            )
+        )
         self.log.submit(sending.draft)
         return sending
 
@@ -517,7 +533,7 @@ async def test_summaries_are_written_behind_the_log_and_kept_through_an_outage(
     await inbox.create(pair, datetime.now(UTC))
     store = EntryStore(stage.mongo.ready_database)
     summaries = Summaries(inbox, store, interval=0.01)
-    writing = asyncio.create_task(summaries.run())
+    writing = asyncio.create_task(summaries.run(lambda _: None))
 
     async def summary() -> Document:
         found = await stage.database["convos"].find_one({"_id": pair.id})

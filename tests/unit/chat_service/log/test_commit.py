@@ -12,7 +12,7 @@ from pymongo.errors import BulkWriteError, ExecutionTimeout
 from chat_service.inbox.store import InboxStore, Marker, Summary
 from chat_service.inbox.summaries import Summaries
 from chat_service.log.conversation import between
-from chat_service.log.entries import EMPTY, Announcement, Committed, Draft, Entry, Head
+from chat_service.log.entries import EMPTY, Announcement, Committed, Draft, Entry, Head, Settle
 from chat_service.log.message_log import LogSettings, MessageLog
 from chat_service.log.store import EntryStore
 from shared.errors import InternalError, ServiceError, Unavailable
@@ -50,17 +50,19 @@ class Store(EntryStore):
 async def sent(replies: Replies) -> Entry | ServiceError:
     """What becomes of one message."""
     answer: asyncio.Future[Entry | ServiceError] = asyncio.get_running_loop().create_future()
-    log = MessageLog(Store(replies.database), LogSettings(), _committed, _doubtful)
-    running = asyncio.create_task(log.run())
-    log.submit(
-        Draft(PAIR, uuid4(), ANN, "hi", None, lambda _, outcome, __: answer.set_result(outcome))
-    )
+    log = MessageLog(Store(replies.database), LogSettings())
+    running = asyncio.create_task(log.run(_committed, _doubtful))
+    log.submit(_draft(lambda _, outcome, __: answer.set_result(outcome)))
     try:
         async with asyncio.timeout(10):
             return await answer
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+def _draft(settle: Settle) -> Draft:
+    return Draft.message(conversation=PAIR, id=uuid4(), sender=ANN, text="hi", settle=settle)
 
 
 def _committed(batch: Sequence[Committed]) -> None:
@@ -157,6 +159,6 @@ async def test_a_summary_whose_writing_was_cancelled_stays_noted() -> None:
 
 
 def _committed_first() -> Committed:
-    draft = Draft(PAIR, uuid4(), ANN, "hi", None)
+    draft = _draft(lambda *_: None)
     now = datetime.now(UTC)
     return Committed(draft, Entry(PAIR.id, 1, draft.id, ANN, "hi", now), 0, False)
