@@ -1,7 +1,7 @@
 """The message log: append by group commit, read by position. Owns the collection `messages`.
 
 It must never know a socket or the broker. `MessageLog` appends a `Draft` and reports what became
-durable; `EntryStore` reads and writes entries; a `Conversation` is named by its participants.
+durable; `EntryStore` reads and writes entries; a `Conversation` is two participants and an id.
 """
 
 from chat_service.log.batcher import Batcher
