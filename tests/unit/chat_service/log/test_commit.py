@@ -2,17 +2,14 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-from pymongo.errors import BulkWriteError, ExecutionTimeout
+from pymongo.errors import ExecutionTimeout
 
-from chat_service.inbox.store import InboxStore, Marker, Summary
-from chat_service.inbox.summaries import Summaries
 from chat_service.log.conversation import between
-from chat_service.log.entries import EMPTY, Announcement, Committed, Draft, Entry, Head, Settle
+from chat_service.log.entries import EMPTY, Announcement, Committed, Draft, Entry, Head
 from chat_service.log.message_log import LogSettings, MessageLog
 from chat_service.log.store import EntryStore
 from shared.errors import InternalError, ServiceError, Unavailable
@@ -52,17 +49,21 @@ async def sent(replies: Replies) -> Entry | ServiceError:
     answer: asyncio.Future[Entry | ServiceError] = asyncio.get_running_loop().create_future()
     log = MessageLog(Store(replies.database), LogSettings())
     running = asyncio.create_task(log.run(_committed, _doubtful))
-    log.submit(_draft(lambda _, outcome, __: answer.set_result(outcome)))
+    log.submit(
+        Draft.message(
+            conversation=PAIR,
+            id=uuid4(),
+            sender=ANN,
+            text="hi",
+            settle=lambda _, outcome, __: answer.set_result(outcome),
+        )
+    )
     try:
         async with asyncio.timeout(10):
             return await answer
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-
-
-def _draft(settle: Settle) -> Draft:
-    return Draft.message(conversation=PAIR, id=uuid4(), sender=ANN, text="hi", settle=settle)
 
 
 def _committed(batch: Sequence[Committed]) -> None:
@@ -101,64 +102,3 @@ async def test_a_primary_that_stays_away_is_no_fault_of_the_message(
 
 async def test_an_entry_that_the_database_takes_for_invalid_is_refused_for_good() -> None:
     assert isinstance(await sent(Replies(refused(2))), InternalError)
-
-
-class Convos:
-    """The collection `convos`, whose bulk writes fail with each of `failures` and then succeed."""
-
-    def __init__(self, *failures: BaseException) -> None:
-        self.failures = list(failures)
-        self.written: list[Any] = []
-
-    def __getitem__(self, name: str) -> "Convos":
-        assert name == "convos"
-        return self
-
-    async def bulk_write(self, updates: list[Any], *, ordered: bool) -> None:
-        if self.failures:
-            raise self.failures.pop(0)
-        self.written += updates
-
-    def inbox(self) -> InboxStore:
-        return InboxStore(lambda: cast(Database, self))
-
-
-def stepped_down() -> BulkWriteError:
-    return BulkWriteError({**refused(189), "writeConcernErrors": []})
-
-
-async def test_markers_and_summaries_wait_for_the_next_primary() -> None:
-    inbox = Convos(stepped_down(), stepped_down()).inbox()
-    with pytest.raises(Unavailable):
-        await inbox.mark({(PAIR.id, 0): Marker(1, 1)})
-    with pytest.raises(Unavailable):
-        await inbox.summarise({PAIR.id: Summary(1, None, {})})
-
-
-@pytest.mark.parametrize(
-    "failure", [stepped_down(), BulkWriteError({**refused(2), "writeConcernErrors": []})]
-)
-async def test_a_summary_that_was_not_written_stays_noted(failure: BulkWriteError) -> None:
-    convos = Convos(failure)
-    summaries = Summaries(convos.inbox(), Store(lambda: cast(Database, convos)), interval=0)
-    summaries.note([_committed_first()])
-    await asyncio.gather(summaries.write(), return_exceptions=True)
-    assert convos.written == []
-    await summaries.write()
-    assert len(convos.written) == 1
-
-
-async def test_a_summary_whose_writing_was_cancelled_stays_noted() -> None:
-    convos = Convos(asyncio.CancelledError())
-    summaries = Summaries(convos.inbox(), Store(lambda: cast(Database, convos)), interval=0)
-    summaries.note([_committed_first()])
-    with pytest.raises(asyncio.CancelledError):
-        await summaries.write()
-    await summaries.write()
-    assert len(convos.written) == 1
-
-
-def _committed_first() -> Committed:
-    draft = _draft(lambda *_: None)
-    now = datetime.now(UTC)
-    return Committed(draft, Entry(PAIR.id, 1, draft.id, ANN, "hi", now), 0, False)
