@@ -95,10 +95,10 @@ class Draft(Struct, frozen=True, eq=False):
     @classmethod
     def message(
         cls,
-        *,
         conversation: Conversation,
         id: UUID,
         sender: str,
+        *,
         text: str,
         sent_at: datetime | None = None,
         settle: Settle,
@@ -110,11 +110,11 @@ class Draft(Struct, frozen=True, eq=False):
     @classmethod
     def edit(
         cls,
-        *,
         conversation: Conversation,
         id: UUID,
         sender: str,
         target: UUID,
+        *,
         text: str,
         settle: Settle,
         origin: object = None,
@@ -125,11 +125,11 @@ class Draft(Struct, frozen=True, eq=False):
     @classmethod
     def delete(
         cls,
-        *,
         conversation: Conversation,
         id: UUID,
         sender: str,
         target: UUID,
+        *,
         settle: Settle,
         origin: object = None,
     ) -> "Draft":

@@ -93,22 +93,10 @@ async def _amend(
     conversation = await messaging.conversations.get(caller.email, request.match_info["id"])
 
     def draft(settle: Settle) -> Draft:
+        about = (conversation, id, caller.email, message)
         if text is None:
-            return Draft.delete(
-                conversation=conversation,
-                id=id,
-                sender=caller.email,
-                target=message,
-                settle=settle,
-            )
-        return Draft.edit(
-            conversation=conversation,
-            id=id,
-            sender=caller.email,
-            target=message,
-            text=text,
-            settle=settle,
-        )
+            return Draft.delete(*about, settle=settle)
+        return Draft.edit(*about, text=text, settle=settle)
 
     sent = await messaging.append(draft)
     return json_reply(_amended(sent.entry, message))

@@ -57,9 +57,9 @@ async def send_message(
         )
     sent = await messaging.append(
         lambda settle: Draft.message(
-            conversation=conversation,
-            id=message.id or uuid4(),
-            sender=caller.email,
+            conversation,
+            message.id or uuid4(),
+            caller.email,
             text=message.text,
             sent_at=sent_at,
             settle=settle,

@@ -197,9 +197,9 @@ class SocketOps:
             await connection.room()
         sent_at = None if op.sent_at is None else in_utc(op.sent_at, "$.sent_at")
         draft = Draft.message(
-            conversation=conversation,
-            id=op.id,
-            sender=self._employee,
+            conversation,
+            op.id,
+            self._employee,
             text=op.text,
             sent_at=sent_at,
             settle=self._answer,
@@ -214,25 +214,11 @@ class SocketOps:
         messaging = self._services.messaging
         conversation = await messaging.conversations.get(self._employee, op.conversation)
         await self._connection.room()
+        about = (conversation, op.id, self._employee, op.message)
         if isinstance(op, protocol.Edit):
-            draft = Draft.edit(
-                conversation=conversation,
-                id=op.id,
-                sender=self._employee,
-                target=op.message,
-                text=op.text,
-                settle=self._answer,
-                origin=self._connection,
-            )
+            draft = Draft.edit(*about, text=op.text, settle=self._answer, origin=self._connection)
         else:
-            draft = Draft.delete(
-                conversation=conversation,
-                id=op.id,
-                sender=self._employee,
-                target=op.message,
-                settle=self._answer,
-                origin=self._connection,
-            )
+            draft = Draft.delete(*about, settle=self._answer, origin=self._connection)
         messaging.submit(draft)
         self._connection.began()
 

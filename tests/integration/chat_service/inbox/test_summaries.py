@@ -30,9 +30,7 @@ async def mongo(mongo_url: str) -> AsyncIterator[Mongo]:
 
 
 def committed(seq: int, sender: str) -> Committed:
-    draft = Draft.message(
-        conversation=PAIR, id=uuid4(), sender=sender, text="hello", settle=lambda *_: None
-    )
+    draft = Draft.message(PAIR, uuid4(), sender, text="hello", settle=lambda *_: None)
     now = datetime.now(UTC)
     at = now.replace(microsecond=now.microsecond // 1000 * 1000)
     return Committed(draft, Entry(PAIR.id, seq, draft.id, sender, "hello", at), 0, False)

@@ -76,11 +76,7 @@ class Writer:
     ) -> Sending:
         sending = Sending(
             lambda settle: Draft.message(
-                conversation=conversation,
-                id=id or uuid4(),
-                sender=sender,
-                text=text,
-                settle=settle,
+                conversation, id or uuid4(), sender, text=text, settle=settle
             )
         )
         self.log.submit(sending.draft)
@@ -90,12 +86,7 @@ class Writer:
         draft = message.draft
         sending = Sending(
             lambda settle: Draft.edit(
-                conversation=draft.conversation,
-                id=uuid4(),
-                sender=draft.sender,
-                target=draft.id,
-                text=text,
-                settle=settle,
+                draft.conversation, uuid4(), draft.sender, draft.id, text=text, settle=settle
             )
         )
         self.log.submit(sending.draft)

@@ -51,11 +51,7 @@ async def sent(replies: Replies) -> Entry | ServiceError:
     running = asyncio.create_task(log.run(_committed, _doubtful))
     log.submit(
         Draft.message(
-            conversation=PAIR,
-            id=uuid4(),
-            sender=ANN,
-            text="hi",
-            settle=lambda _, outcome, __: answer.set_result(outcome),
+            PAIR, uuid4(), ANN, text="hi", settle=lambda _, outcome, __: answer.set_result(outcome)
         )
     )
     try:
