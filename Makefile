@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-installed
 LOCAL := $(VENV)/.local-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
-	--generate-hashes --no-emit-index-url --no-header --no-config
+	--generate-hashes --no-strip-extras --no-emit-index-url --no-header --no-config
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run-all run-auth run-chat web rotate-keys import-convos k8s-secrets test test-browser check bench chaos fuzz soak format lock clean

@@ -11,7 +11,7 @@ from chat_service import rest, websocket
 from chat_service.accounts import AuthFeed, Departures, EmployeeLookup, Revocations, RevokedSids
 from chat_service.delivery import Bounds, Delivery, Hub
 from chat_service.fanout import Broker, FanOut, MemoryBroker, RabbitBroker
-from chat_service.inbox import ConversationList, Conversations, Marking, Summaries
+from chat_service.inbox import ConversationList, Conversations, InboxStore, Marking, Summaries
 from chat_service.log import EntryStore, LogSettings, MessageLog
 from chat_service.messaging import Messaging
 from chat_service.metrics import expose
@@ -99,8 +99,9 @@ async def _start(
     health["mongodb"] = mongo.check
     store = EntryStore(mongo.ready_database)
     directory = EmployeeLookup(http, settings.auth_url)
-    conversations = Conversations(mongo.ready_database, directory.must_exist)
-    summaries = Summaries(conversations, store, settings.summary_seconds)
+    inbox = InboxStore(mongo.ready_database)
+    conversations = Conversations(inbox, directory.must_exist)
+    summaries = Summaries(inbox, store, settings.summary_seconds)
 
     presence_store = PresenceStore(mongo.ready_database)
     presence = PresenceKeeper(
@@ -122,15 +123,12 @@ async def _start(
     message_log = MessageLog(
         store,
         LogSettings(settings.commit_lanes, settings.commit_batch, settings.max_pending),
-        delivery.committed,
-        delivery.doubtful,
         clock,
     )
     delivery.connect(fanout, message_log)
-    summaries.watch(delivery.doubtful)
-    messaging = Messaging(conversations, message_log, store, settings.max_text)
+    messaging = Messaging(conversations, inbox, message_log, store, settings.max_text)
     resumption = Resumption(
-        conversations,
+        inbox,
         store,
         ResumeLimits(
             settings.max_resume_conversations,
@@ -139,7 +137,7 @@ async def _start(
             settings.max_resume_bytes,
         ),
     )
-    marking = Marking(conversations, store, message_log.heads, delivery.marked)
+    marking = Marking(inbox, store, message_log.heads, delivery.marked)
     rates = RateLimiter(settings.op_rate, settings.op_burst) if settings.rate_limits else None
     services = Services(
         settings=settings,
@@ -162,7 +160,7 @@ async def _start(
     app[VERIFIER] = verifier
     app[MESSAGING] = messaging
     app[SOCKETS] = sockets
-    app[CONVERSATION_LIST] = ConversationList(mongo.ready_database, summaries)
+    app[CONVERSATION_LIST] = ConversationList(inbox, summaries)
     app[MARKING] = marking
     app[PRESENCE] = presence
     if rates is not None:
@@ -176,7 +174,8 @@ async def _start(
         settings.mongo_database,
         Revocations(revoked, hub).revoke,
         Departures(
-            mongo.ready_database,
+            inbox,
+            store,
             presence_store,
             delivery.tell,
             erase=settings.deleted_employees == "erase",
@@ -191,8 +190,8 @@ async def _start(
         stack,
         mongo.run,
         clock.run,
-        message_log.run,
-        summaries.run,
+        lambda: message_log.run(delivery.committed, delivery.doubtful),
+        lambda: summaries.run(delivery.doubtful),
         marking.run,
         fanout.run,
         lambda: presence.run(hub.employees, delivery.tell),
@@ -202,7 +201,7 @@ async def _start(
 
 async def _prepare(database: Database) -> None:
     await EntryStore.prepare(database)
-    await Conversations.prepare(database)
+    await InboxStore.prepare(database)
     await PresenceStore.prepare(database)
 
 

@@ -1,14 +1,14 @@
-"""Sending, changing and reading messages, for any transport: what is allowed, and what happens.
+"""Use cases for any transport: send, change and read messages.
 
 It must never know a socket or a request.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from chat_service.inbox import NO_MARKERS, Conversations, Markers
+from chat_service.inbox import NO_MARKERS, Conversations, InboxStore, Markers
 from chat_service.log import (
     Batcher,
     Conversation,
@@ -19,26 +19,28 @@ from chat_service.log import (
     MessageLog,
     Page,
     PageQuery,
+    Settle,
 )
 from shared.decoding import reject_nul
 from shared.errors import FieldProblem, InvalidInput, ServiceError
 
 PAGES_AT_ONCE = 16
-"""Pages in one command. What of them is above MongoDB's 16 MiB comes in further replies."""
+"""Pages in one command. A result above MongoDB's 16 MiB comes in several replies."""
 PAGE_BYTES = 524_288
-"""Of a page's texts as JSON: what a reply has that nobody reads, until its peer is cut off."""
+"""The most that a page's texts have as JSON, because a reply stays in memory until its peer reads
+it or is cut off."""
 
 
 class Sent(Struct, frozen=True):
-    """The durable entry, and whether it was stored before."""
+    """The durable entry; `repeated` if it was stored before."""
 
     entry: Entry
     repeated: bool
 
 
 class History(Struct, frozen=True):
-    """Messages in their present state, ascending, and whether there is more that way. `head` is a
-    position up to which a reader has everything once it has this page and all before it."""
+    """Messages in their present state, ascending, and whether there are more in the direction asked
+    for. A reader that has this page and everything before it has everything up to `head`."""
 
     messages: list[Entry]
     has_more: bool
@@ -47,27 +49,36 @@ class History(Struct, frozen=True):
 
 
 class Messaging:
-    """The rules of sending and reading."""
+    """Applies the rules, then calls the log and the stores."""
 
     def __init__(
-        self, conversations: Conversations, log: MessageLog, store: EntryStore, max_text: int
+        self,
+        conversations: Conversations,
+        inbox: InboxStore,
+        log: MessageLog,
+        entries: EntryStore,
+        max_text: int,
     ) -> None:
         self.conversations = conversations
+        self._inbox = inbox
         self._log = log
-        self._store = store
+        self._entries = entries
         self._max_text = max_text
         self._pages = Batcher(self._read, most=PAGES_AT_ONCE)
 
     def submit(self, draft: Draft, path: str = "$.text") -> None:
-        """Check the text and queue the draft. Raises `InvalidInput` or `Unavailable`."""
+        """Check the text and queue the draft; `path` names the text in an error.
+
+        Raises `InvalidInput` or `Unavailable`.
+        """
         if draft.kind is not Kind.DELETE:
             self.check_text(draft.text or "", path)
         self._log.submit(draft)
 
-    async def append(self, draft: Draft, path: str = "$.text") -> Sent:
-        """Queue a draft and wait until it is durable; its `settle` is replaced.
+    async def append(self, draft: Callable[[Settle], Draft], path: str = "$.text") -> Sent:
+        """Queue the draft made with the given `settle`, and wait until it is durable.
 
-        Raises any `ServiceError`.
+        Raises what `submit` raises, and the error that refused the draft.
         """
         answer: asyncio.Future[Sent] = asyncio.get_running_loop().create_future()
 
@@ -79,12 +90,11 @@ class Messaging:
             else:
                 answer.set_result(Sent(outcome, repeated))
 
-        draft.settle = settle
-        self.submit(draft, path)
+        self.submit(draft(settle), path)
         return await answer
 
     def check_text(self, text: str, path: str = "$.text") -> None:
-        """Raises `InvalidInput` where `text` is empty, too long, or has a NUL."""
+        """Raises `InvalidInput` if `text` is blank, too long, or contains NUL."""
         if not text.strip():
             raise InvalidInput(
                 "A message needs some text.", problems=(FieldProblem(path, "is empty"),)
@@ -99,7 +109,7 @@ class Messaging:
     async def history(
         self, conversation: Conversation, *, before: int | None, after: int | None, limit: int
     ) -> History:
-        """A page of the conversation; at its cost, the history's length does not matter."""
+        """A page of the conversation's messages. The cost does not depend on the log's length."""
         known = self._log.heads.get(conversation.id)
         page, markers = await self._pages.ask(
             PageQuery(
@@ -118,8 +128,8 @@ class Messaging:
 
     async def _read(self, queries: Sequence[PageQuery]) -> list[tuple[Page, Markers]]:
         pages, markers = await asyncio.gather(
-            self._store.pages(queries),
-            self.conversations.markers({query.conversation for query in queries}),
+            self._entries.pages(queries),
+            self._inbox.markers({query.conversation for query in queries}),
         )
         return [
             (page, markers.get(query.conversation, NO_MARKERS))

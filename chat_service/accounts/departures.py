@@ -5,15 +5,14 @@ repeated.
 """
 
 import asyncio
-from collections.abc import Callable
 
 from chat_service.delivery import text_frame
-from chat_service.inbox import conversation_of, of_two
+from chat_service.inbox import InboxStore
+from chat_service.log import EntryStore
 from chat_service.presence import PresenceStore, Tell
 from chat_service.protocol import PresenceEvent, encode
 from shared.auth_events import DeletedEmployee
 from shared.errors import ServiceError
-from shared.mongo import Database, Document, reachable
 from shared.observability.logs import get_logger
 
 log = get_logger("departures")
@@ -28,12 +27,19 @@ RETRY_SECONDS = 1.0
 
 
 class Departures:
-    """`ready` gives the database, or raises `Unavailable`. `erase`: remove texts, too."""
+    """`erase`: remove the texts of their messages, too."""
 
     def __init__(
-        self, ready: Callable[[], Database], presence: PresenceStore, tell: Tell, *, erase: bool
+        self,
+        inbox: InboxStore,
+        entries: EntryStore,
+        presence: PresenceStore,
+        tell: Tell,
+        *,
+        erase: bool,
     ) -> None:
-        self._ready = ready
+        self._inbox = inbox
+        self._entries = entries
         self._presence = presence
         self._tell = tell
         self._erase = erase
@@ -52,32 +58,12 @@ class Departures:
 
     async def _handle(self, gone: DeletedEmployee) -> None:
         await self._presence.remove(gone.email)
-        partners = await self._partners(gone.email)
+        newest = await self._inbox.newest_of(gone.email, PARTNERS)
+        partners = tuple(one.other(gone.email) for one in newest.values())
         if partners:
             event = PresenceEvent(gone.email, "offline", gone.deleted_at)
             self._tell(partners, text_frame(encode(event)))
         if self._erase:
             await asyncio.sleep(LAST_WORDS_SECONDS)
-            await self._erase_texts(gone)
-
-    async def _partners(self, email: str) -> tuple[str, ...]:
-        newest = self._ready()["convos"].find(of_two(email), {"participants": 1})
-        with reachable():
-            rows = await newest.sort("updated_at", -1).to_list(PARTNERS)
-        found = (conversation_of(row) for row in rows)
-        return tuple(one.other(email) for one in found if one is not None)
-
-    async def _erase_texts(self, gone: DeletedEmployee) -> None:
-        """As a deletion of each message does, less the entry that tells of it: sockets that are
-        open now show what they have until they read the history again."""
-        deletion: Document = {
-            "$set": {"deleted_at": gone.deleted_at},
-            "$unset": {"text": "", "edited_at": ""},
-        }
-        messages = self._ready()["messages"]
-        with reachable():
-            async for row in self._ready()["convos"].find({"participants": gone.email}, {"_id": 1}):
-                theirs: Document = {"convo": row["_id"], "sender": gone.email}
-                written = {**theirs, "kind": "message", "text": {"$exists": True}}
-                await messages.update_many(written, deletion)
-                await messages.update_many({**theirs, "kind": "edit"}, {"$unset": {"text": ""}})
+            for conversation in await self._inbox.ids_of(gone.email):
+                await self._entries.erase_texts(conversation, gone.email, gone.deleted_at)

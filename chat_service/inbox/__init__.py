@@ -1,31 +1,33 @@
 """What each person has of each conversation: the list, markers, summaries. Owns the collection
 `convos`.
 
-It must never know a socket or the broker. `Conversations` says which exist and whose they are;
-`Marking` moves markers; `Summaries` writes what is derived from the log.
+It must never know a socket or the broker. `Conversations` finds and opens conversations;
+`ConversationList` reads an employee's list; `Marking` moves markers; `Summaries` writes what is
+derived from the log; `InboxStore` reads and writes the collection.
 """
 
-from chat_service.inbox.conversations import (
+from chat_service.inbox.conversations import Conversations
+from chat_service.inbox.list import ConversationList
+from chat_service.inbox.markers import Marking
+from chat_service.inbox.store import (
     NO_MARKERS,
-    Conversations,
+    InboxStore,
+    Listed,
     Marker,
     Markers,
-    conversation_of,
-    of_two,
+    partner_stages,
 )
-from chat_service.inbox.list import ConversationList, Listed
-from chat_service.inbox.markers import Marking
 from chat_service.inbox.summaries import Summaries
 
 __all__ = [
     "NO_MARKERS",
     "ConversationList",
     "Conversations",
+    "InboxStore",
     "Listed",
     "Marker",
     "Markers",
     "Marking",
     "Summaries",
-    "conversation_of",
-    "of_two",
+    "partner_stages",
 ]

@@ -1,7 +1,7 @@
 """The message log: append by group commit, read by position. Owns the collection `messages`.
 
 It must never know a socket or the broker. `MessageLog` appends a `Draft` and reports what became
-durable; `EntryStore` reads and writes entries; a `Conversation` is named by its participants.
+durable; `EntryStore` reads and writes entries; a `Conversation` is two participants and an id.
 """
 
 from chat_service.log.batcher import Batcher
@@ -14,12 +14,15 @@ from chat_service.log.entries import (
     Kind,
     Recent,
     Seq,
+    Settle,
     joined,
+    milliseconds,
 )
 from chat_service.log.heads import Heads
 from chat_service.log.message_log import LogSettings, MessageLog
 from chat_service.log.pages import Page, PageQuery
-from chat_service.log.store import DUPLICATE_KEY, EntryStore, entry_of, milliseconds
+from chat_service.log.queries import tail_of, tail_stages
+from chat_service.log.store import DUPLICATE_KEY, EntryStore
 
 __all__ = [
     "DUPLICATE_KEY",
@@ -38,10 +41,12 @@ __all__ = [
     "PageQuery",
     "Recent",
     "Seq",
+    "Settle",
     "between",
-    "entry_of",
     "joined",
     "milliseconds",
     "shard",
+    "tail_of",
+    "tail_stages",
     "with_other",
 ]

@@ -1,4 +1,4 @@
-"""Group reads: what is asked while a question is with the database goes there with the next one."""
+"""Group reads: what is asked while a read is under way goes into the next one."""
 
 import asyncio
 from collections import deque
@@ -10,10 +10,11 @@ Answer = TypeVar("Answer")
 
 
 class Batcher(Generic[Question, Answer]):
-    """Answers questions with `together`, which takes several and gives as many answers, in order.
+    """Answers questions by `together`, which takes several and returns their answers in order.
 
-    `lanes` calls may be under way at once, so that a slow one does not hold up everybody; each has
-    `most` questions at the most. Alone, a question goes at once.
+    At most `lanes` calls are under way at once, more than one so that a slow call does not hold up
+    everybody, and each takes at most `most` questions. While a lane is idle, a question goes at
+    once.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Batcher(Generic[Question, Answer]):
             self._idle_lanes += 1
 
     def _next(self) -> list[tuple[Question, asyncio.Future[Answer]]]:
-        """The next questions that somebody still waits for."""
+        """The next questions whose askers still wait."""
         asked: list[tuple[Question, asyncio.Future[Answer]]] = []
         while self._waiting and len(asked) < self._most:
             question, answer = self._waiting.popleft()

@@ -1,13 +1,13 @@
-"""One group commit: number drafts, insert them, and settle what the unique indexes object to."""
+"""One group commit: number the drafts, insert them, and resolve what the unique indexes refuse."""
 
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from chat_service.log.entries import Committed, Draft, Entry, Head, Kind
+from chat_service.log.entries import Committed, Draft, Entry, Head, Kind, milliseconds
 from chat_service.log.heads import Heads
-from chat_service.log.store import Busy, EntryStore, Refusal, Uncertain, milliseconds
+from chat_service.log.store import Busy, EntryStore, Refusal, Uncertain
 from shared.errors import (
     IdConflict,
     InternalError,
@@ -22,16 +22,15 @@ from shared.observability.logs import get_logger
 log = get_logger("commit")
 
 GIVE_UP_SECONDS = 5.0
-"""How long a commit goes on trying through elections and dropped connections."""
+"""How long a commit keeps trying through elections and dropped connections."""
 
 
 class Commit:
-    """Takes a batch to its end.
+    """Commits one batch.
 
-    After `run`, or after it raised, `committed` are durable, `refused` never will be, and
-    `remaining` are those of which nobody knows. `late` are the positions of conversations after
-    which there may be entries that nobody could read when they were written. Raises `Unavailable`
-    or `Uncertain`.
+    When `run` has returned or raised, `committed` are durable, `refused` never will be, and
+    `remaining` are in doubt. `late` gives the position of a conversation after which entries may
+    not have been readable when they were written.
     """
 
     def __init__(
@@ -42,7 +41,7 @@ class Commit:
         clock: Callable[[], float],
         late: Mapping[str, int],
     ) -> None:
-        """`late` is what was known to be late before."""
+        """`late` is what earlier commits left."""
         self._clock = clock
         self.remaining = list(batch)
         self.committed: list[Committed] = []
@@ -55,6 +54,7 @@ class Commit:
         self._setbacks = 0
 
     async def run(self) -> None:
+        """Raises `Unavailable` or `Uncertain`; both leave drafts in `remaining`."""
         while self.remaining:
             numbered: list[Committed] = []
             try:
@@ -67,13 +67,13 @@ class Commit:
             except (UnknownMessage, NotSender, MessageDeleted) as refusal:
                 self._refuse_first(refusal)
                 continue
-            except Uncertain as doubt:
-                # Sending the same entries again is harmless: an id that was stored says so.
+            except Uncertain as uncertain:
+                # Inserting the same entries again is harmless: a stored id is a duplicate key.
                 for item in numbered:
                     self.late.setdefault(item.entry.conversation, item.entry.seq - 1)
                 for draft in self.remaining:
                     self._heads.forget(draft.conversation.id)
-                await self._set_back(doubt.error)
+                await self._set_back(uncertain.error)
                 continue
             self._accept(numbered[: result.count])
             match result.refusal:
@@ -82,7 +82,7 @@ class Commit:
                 case Refusal.POSITION_TAKEN:
                     await self._renumber(numbered[result.count].entry)
                 case Refusal.INVALID:
-                    log.error("the database refuses an entry", reason=result.reason)
+                    log.error("the database refused an entry as invalid", reason=result.reason)
                     self._refuse_first(InternalError("The message could not be stored."))
 
     async def _load_heads(self) -> None:
@@ -96,7 +96,7 @@ class Commit:
                 self._heads.put(conversation, head)
 
     def _number(self) -> list[Committed]:
-        """Give positions to what can be written at once: a run of messages, or one amendment."""
+        """Number what one write can take: a run of messages, or one edit or deletion."""
         moment = int(self._clock() * 1000)
         stamp = _datetime(moment)
         ahead: dict[str, Head] = {}
@@ -116,7 +116,7 @@ class Commit:
                 timestamp=stamp if at == moment else _datetime(at),
                 sent_at=draft.sent_at,
                 kind=draft.kind,
-                message=draft.message,
+                message=draft.target,
             )
             ahead[conversation] = Head(entry.seq, at)
             late_after = self.late.get(conversation)
@@ -133,11 +133,11 @@ class Commit:
             self._heads.put(entry.conversation, Head(entry.seq, milliseconds(entry.timestamp)))
 
     async def _answer_repeats(self, collided: Entry) -> None:
-        """Answer every draft whose id is stored already, as it was answered the first time."""
+        """Answer each draft whose id is stored already as it was answered the first time."""
         stored = await self._store.by_ids({draft.id for draft in self.remaining})
         if collided.id not in stored:
             self.late.setdefault(collided.conversation, collided.seq - 1)
-            await self._set_back(Unavailable("The message is not yet durable.", retry_after=1.0))
+            await self._set_back(Unavailable("The message is not durable yet.", retry_after=1.0))
             return
         unanswered = []
         for draft in self.remaining:
@@ -155,11 +155,11 @@ class Commit:
         self.remaining = unanswered
 
     async def _renumber(self, collided: Entry) -> None:
-        """Somebody else took the position: read the true head of that conversation."""
+        """Another writer has this position: read the true head of the conversation."""
         conversation = collided.conversation
         head = (await self._store.heads([conversation]))[conversation]
         self._heads.put(conversation, head)
-        if head.seq < collided.seq:  # theirs is written, but not yet by a majority
+        if head.seq < collided.seq:  # a majority does not have their entry yet
             self.late.setdefault(conversation, head.seq)
             await self._set_back(Busy())
 
@@ -167,7 +167,7 @@ class Commit:
         self.refused.append((self.remaining.pop(0), error))
 
     async def _set_back(self, error: ServiceError) -> None:
-        """Wait a moment before another try; raise `Uncertain` when it has been long enough."""
+        """Pause before the next attempt. Raises `Uncertain` once `GIVE_UP_SECONDS` have passed."""
         if time.monotonic() >= self._deadline:
             raise Uncertain(error)
         self._setbacks += 1

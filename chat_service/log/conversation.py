@@ -1,4 +1,4 @@
-"""What identifies a conversation: the addresses of its two participants, and nothing else."""
+"""A conversation is identified by the addresses of its two participants, and by nothing else."""
 
 import base64
 from hashlib import blake2b
@@ -11,7 +11,7 @@ from shared.errors import FieldProblem, InvalidInput
 
 
 class Conversation(Struct, frozen=True):
-    """Two people, their addresses sorted, and the id that follows from them."""
+    """The addresses of two people, sorted, and the id derived from them."""
 
     id: str
     participants: tuple[str, str]
@@ -22,19 +22,22 @@ class Conversation(Struct, frozen=True):
 
 
 def between(one: str, other: str) -> Conversation:
-    """The conversation of two normalised addresses: no look-up, and no race can make two."""
+    """The conversation of two normalised addresses. No look-up is needed, and no race makes two."""
     first, second = sorted((one, other))
     digest = blake2b(f"{first}\n{second}".encode(), digest_size=16).digest()
     return Conversation(base64.urlsafe_b64encode(digest)[:22].decode(), (first, second))
 
 
 def shard(employee: str, shards: int) -> int:
-    """The routing shard of an employee, 0 to `shards` - 1."""
+    """The routing shard of an employee, from 0 to `shards` - 1."""
     return crc32(employee.encode()) % shards
 
 
 def with_other(caller: str, address: str, path: str) -> Conversation:
-    """The conversation of `caller` with the raw `address`. Raises `InvalidInput` naming `path`."""
+    """The conversation of `caller` with `address` as the client wrote it.
+
+    Raises `InvalidInput`, which names `path`.
+    """
     other = normalise(address, path)
     if other == caller:
         raise InvalidInput(

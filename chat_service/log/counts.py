@@ -1,4 +1,4 @@
-"""What the message log counts of itself, once for each batch; `metrics.py` reads it."""
+"""What the message log counts, once for each batch; `metrics.py` reads it."""
 
 from msgspec import Struct, field
 
@@ -8,8 +8,11 @@ SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 class LogCounts(Struct):
-    """Of the message log. `failed` are drafts that were not confirmed, and may be sent again:
-    nobody knows whether they were stored, or too many wait; `refused` those that never will be."""
+    """Drafts by outcome, and commits by size and duration in seconds.
+
+    `repeated` were stored before. `refused` will never be stored. `failed` may be sent again: they
+    are in doubt, or too many were waiting.
+    """
 
     committed: int = 0
     repeated: int = 0

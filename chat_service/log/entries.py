@@ -1,4 +1,4 @@
-"""What a conversation's log is made of, and how an entry asks to be appended."""
+"""What a conversation's log consists of, and the drafts that ask to be appended to it."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -15,7 +15,7 @@ Seq = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
 
 class Kind(Enum):
-    """`EDIT` and `DELETE` change the message that they name, in the same transaction."""
+    """An `EDIT` or a `DELETE` changes the message it names, in the same transaction."""
 
     MESSAGE = "message"
     EDIT = "edit"
@@ -25,8 +25,8 @@ class Kind(Enum):
 class Entry(Struct, frozen=True, gc=False):
     """A durable entry of a conversation's log, in its present state.
 
-    `message` is what an edit or a deletion changes. `text` is None for a deletion, and for a
-    message that was deleted and all edits of it.
+    `message` is the id of the message that an edit or a deletion changes. `text` is None for a
+    deletion, for a deleted message, and for all edits of a deleted message.
     """
 
     conversation: str
@@ -43,7 +43,8 @@ class Entry(Struct, frozen=True, gc=False):
 
 
 class Head(Struct, frozen=True, gc=False):
-    """The last entry of a conversation: its position and when it was written (ms since epoch)."""
+    """The last entry of a conversation: its position, and when it was written, in milliseconds
+    since the epoch."""
 
     seq: int
     at: int
@@ -52,21 +53,33 @@ class Head(Struct, frozen=True, gc=False):
 EMPTY = Head(0, 0)
 
 
+def milliseconds(moment: datetime) -> int:
+    """`moment` in whole milliseconds since the epoch, which is what BSON keeps."""
+    return round(moment.timestamp() * 1000)
+
+
 class Recent(Struct):
-    """Of a conversation's newest entries: the last one's position and time, and the last message's
-    position of each sender."""
+    """The newest entries of a conversation: position and time of the last one, and the position of
+    each sender's last message among them."""
 
     head: int
     at: datetime
     sent: dict[str, int] = field(default_factory=dict)
 
 
-class Draft(Struct, eq=False):
-    """An entry that asks to be appended.
+Settle = Callable[["Draft", Entry | ServiceError, bool], None]
+"""(draft, outcome, repeated): called exactly once for a draft, synchronously from the commit.
 
-    `settle` is called exactly once, synchronously from the commit, with the durable entry (for a
-    repeated id the one that was stored the first time, and True) or the error that refused it.
-    `origin` is the socket that sent it: it gets the answer instead of the event.
+The outcome is the durable entry, or the error that refused the draft. `repeated` is True if an
+earlier draft with this id is stored already: the outcome is then its entry.
+"""
+
+
+class Draft(Struct, frozen=True, eq=False):
+    """An entry that asks to be appended; made by `message`, `edit` or `delete`.
+
+    `origin` is the socket that sent it, which gets the answer instead of the event. `target` is
+    the message that an edit or a deletion changes.
     """
 
     conversation: Conversation
@@ -74,27 +87,72 @@ class Draft(Struct, eq=False):
     sender: str
     text: str | None
     sent_at: datetime | None
-    settle: Callable[["Draft", "Entry | ServiceError", bool], None] = lambda *_: None
-    origin: object = None
-    kind: Kind = Kind.MESSAGE
-    message: UUID | None = None
+    settle: Settle
+    origin: object
+    kind: Kind
+    target: UUID | None
+
+    @classmethod
+    def message(
+        cls,
+        conversation: Conversation,
+        id: UUID,
+        sender: str,
+        *,
+        text: str,
+        sent_at: datetime | None = None,
+        settle: Settle,
+        origin: object = None,
+    ) -> "Draft":
+        """A new message; `sent_at` is the time by the sender's clock."""
+        return cls(conversation, id, sender, text, sent_at, settle, origin, Kind.MESSAGE, None)
+
+    @classmethod
+    def edit(
+        cls,
+        conversation: Conversation,
+        id: UUID,
+        sender: str,
+        target: UUID,
+        *,
+        text: str,
+        settle: Settle,
+        origin: object = None,
+    ) -> "Draft":
+        """A new text for the message `target`."""
+        return cls(conversation, id, sender, text, None, settle, origin, Kind.EDIT, target)
+
+    @classmethod
+    def delete(
+        cls,
+        conversation: Conversation,
+        id: UUID,
+        sender: str,
+        target: UUID,
+        *,
+        settle: Settle,
+        origin: object = None,
+    ) -> "Draft":
+        """The deletion of the message `target`."""
+        return cls(conversation, id, sender, None, None, settle, origin, Kind.DELETE, target)
 
     def is_answered_by(self, entry: Entry) -> bool:
-        """Whether a stored entry with this id is this draft, sent again."""
+        """Whether the stored entry with this id is this draft, sent before."""
         return (
             entry.conversation == self.conversation.id
             and entry.sender == self.sender
             and entry.kind is self.kind
-            and entry.message == self.message
+            and entry.message == self.target
         )
 
 
 class Committed(Struct, gc=False):
-    """A draft's fate: its entry, when the entry before it was written at the latest (milliseconds
-    since the epoch; 0 for the first), and whether it was stored before.
+    """A draft and its durable entry; `repeated` if the entry was stored before this draft came.
 
-    `late_after` is as in `Event`: set where the entry, or one before it, could not be read for a
-    while. A repeat without it was told of before, unless a crash came between.
+    `previous_at` is when the entry before it was written, or later (milliseconds since the epoch;
+    0 for the first entry). `late_after`, as in `Announcement`, is set if this entry or an earlier
+    one could not be read for a while. A repeat without it was announced before, unless a crash
+    came in between.
     """
 
     draft: Draft
@@ -107,7 +165,8 @@ class Committed(Struct, gc=False):
 class Announcement(Struct, frozen=True, array_like=True, gc=False):
     """A conversation has entries up to `head`, whether or not anybody was told of them.
 
-    `late_after` is as in `Event`.
+    If `late_after` is set, entries after that position may have become readable only long after
+    they were written: a device that resumed in the meantime may lack them.
     """
 
     conversation: str
@@ -118,7 +177,7 @@ class Announcement(Struct, frozen=True, array_like=True, gc=False):
 
 
 def joined(one: Announcement, other: Announcement) -> Announcement:
-    """What two announcements of a conversation say together."""
+    """One announcement that says what these two of the same conversation say."""
     late = [news.late_after for news in (one, other) if news.late_after is not None]
     head = max(one.head, other.head)
     return Announcement(one.conversation, one.first, one.second, head, min(late, default=None))

@@ -1,4 +1,4 @@
-"""Entries of which nobody knows whether they were stored: finds out, and tells of them."""
+"""Resolves in-doubt writes: reads whether they were stored, then announces their conversations."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -7,67 +7,58 @@ from chat_service.log.conversation import Conversation
 from chat_service.log.entries import Announcement, joined
 from chat_service.log.store import EntryStore
 from shared.errors import Unavailable
-from shared.observability.logs import get_logger
-
-log = get_logger("doubts")
+from shared.tasks import whenever
 
 RETRY_SECONDS = 0.5
 
+OnDoubt = Callable[[Sequence[Announcement]], None]
+"""Called with conversations that may have entries nobody was told of, and their settled heads."""
+
 
 class InDoubtWrites:
-    """Conversations that may have entries that nobody was told of."""
+    """Conversations that may have entries nobody was told of."""
 
-    def __init__(
-        self, store: EntryStore, on_doubt: Callable[[Sequence[Announcement]], None]
-    ) -> None:
-        """`on_doubt` is told once it is known where these conversations are."""
+    def __init__(self, store: EntryStore) -> None:
         self._store = store
-        self._on_doubt = on_doubt
-        self._doubts: dict[str, Announcement] = {}
+        self._in_doubt: dict[str, Announcement] = {}
         self._work = asyncio.Event()
 
     def note(self, conversation: Conversation, late_after: int | None) -> None:
-        """Something was not confirmed; `late_after` is as in `Announcement`."""
+        """A write was not confirmed; `late_after` is as in `Announcement`."""
         id = conversation.id
-        doubt = Announcement(id, *conversation.participants, 0, late_after)
-        known = self._doubts.get(id)
-        self._doubts[id] = doubt if known is None else joined(known, doubt)
+        noted = Announcement(id, *conversation.participants, 0, late_after)
+        known = self._in_doubt.get(id)
+        self._in_doubt[id] = noted if known is None else joined(known, noted)
         self._work.set()
 
     @property
     def late(self) -> dict[str, int]:
-        """The position of each conversation after which there may be entries that nobody can read
-        yet, and nobody was told of."""
+        """`late_after` of each conversation that has one, by id."""
         return {
-            id: doubt.late_after
-            for id, doubt in self._doubts.items()
-            if doubt.late_after is not None
+            id: noted.late_after
+            for id, noted in self._in_doubt.items()
+            if noted.late_after is not None
         }
 
-    async def run(self) -> None:
-        """Find out, until cancelled."""
-        while True:
-            await self._work.wait()
-            await asyncio.sleep(RETRY_SECONDS)
-            await self._clear()
-            if not self._doubts:
-                self._work.clear()
+    async def run(self, on_doubt: OnDoubt) -> None:
+        """Resolve what is noted until cancelled, however long the database is away."""
+        await whenever(self._work, lambda: self._resolve(on_doubt), after=RETRY_SECONDS)
 
-    async def _clear(self) -> None:
-        doubts = dict(self._doubts)
+    async def _resolve(self, on_doubt: OnDoubt) -> None:
+        if not self._in_doubt:
+            return
+        in_doubt = dict(self._in_doubt)
         try:
-            heads = await self._store.settled_heads(doubts)
+            heads = await self._store.settled_heads(in_doubt)
         except Unavailable:
+            self._work.set()
             return
-        except Exception:
-            log.exception("doubts could not be cleared", conversations=len(doubts))
-            return
-        for id, doubt in doubts.items():
-            if self._doubts[id] is doubt:
-                del self._doubts[id]
-        self._on_doubt(
+        on_doubt(
             [
-                Announcement(id, doubt.first, doubt.second, heads[id].seq, doubt.late_after)
-                for id, doubt in doubts.items()
+                Announcement(id, noted.first, noted.second, heads[id].seq, noted.late_after)
+                for id, noted in in_doubt.items()
             ]
         )
+        for id, noted in in_doubt.items():
+            if self._in_doubt[id] is noted:
+                del self._in_doubt[id]

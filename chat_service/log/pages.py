@@ -1,4 +1,4 @@
-"""Pages of a conversation's log: what is asked for, and what is found."""
+"""A page of a conversation's log: the query, and the result."""
 
 from collections.abc import Iterable
 
@@ -11,9 +11,12 @@ _encode = msgspec.json.Encoder().encode
 
 
 class PageQuery(Struct, frozen=True, kw_only=True):
-    """With `after` the page begins there and goes forward; else it ends at `before`, or at the
-    head, and more lies backward. Both exclude themselves. With `text_bytes` it ends before its
-    texts have more, as JSON, but not before its first entry."""
+    """Entries after position `after` and before position `before`, where these are given.
+
+    With `after` the page begins there and goes forward; without it the page ends at `before`, or at
+    the head, and goes backward. It has at most `limit` entries. With `text_bytes` its texts have at
+    most so many bytes as JSON, except that the first entry is always in it.
+    """
 
     conversation: str
     before: int | None = None
@@ -24,15 +27,15 @@ class PageQuery(Struct, frozen=True, kw_only=True):
 
 
 class Page(Struct, frozen=True):
-    """Entries, ascending, and whether there is more in the direction that was asked for."""
+    """Entries, ascending, and whether there are more in the query's direction."""
 
     entries: list[Entry]
     has_more: bool
 
 
 def fitting(texts: Iterable[str | None], most: int) -> int:
-    """How many of `texts`, from the first on, have at most `most` bytes as JSON, which is up to six
-    for a character; at least 1."""
+    """How many of `texts`, from the first on, have at most `most` bytes as JSON (up to six for a
+    character); at least 1."""
     count = size = 0
     for text in texts:
         size += len(_encode(text))

@@ -1,9 +1,9 @@
-"""Edits and deletions, each a transaction of its own: they wait for each other, not messages for
-them.
+"""Commits edits and deletions, each a transaction of its own, so that they hold up each other but
+no messages.
 
-As long as something in a conversation is being changed, all that is sent there goes this way, so
-that each sender's entries keep their order. Conversations take turns; it must never take a draft
-of a conversation of which another is being committed elsewhere.
+While a conversation has an edit or a deletion waiting, everything sent to it goes this way, which
+keeps each sender's entries in order. Conversations take turns. The lane must never commit to a
+conversation that already has a commit in flight.
 """
 
 import asyncio
@@ -16,22 +16,21 @@ from shared.errors import ServiceError, Unavailable
 from shared.tasks import together
 
 WORKERS = 4
-"""Conversations that are written to at once. A conflict in one of them is waited for there only."""
+"""Conversations that are written to at once. A conflict in one of them delays only that one."""
 AT_ONCE = 8
-"""Drafts of a conversation that are committed before the next one has its turn."""
+"""Drafts of a conversation in one turn; then another conversation has its turn."""
 
 Flush = Callable[[list[Draft]], Awaitable[ServiceError | None]]
-"""Commits a batch and settles every draft of it; returns why some are left in doubt."""
+"""Commits a batch and settles all its drafts; returns why some are in doubt, if any are."""
 Refuse = Callable[[Collection[str], list[Draft], Unavailable], None]
-"""(conversations, drafts, error): settle these drafts with `error`, and all that wait behind them
-elsewhere in these conversations."""
+"""(conversations, drafts, error): settle `drafts` with `error`, and so all other drafts that wait
+behind them in these conversations."""
 
 
 class SerialLane:
-    """Drafts that wait in conversations in which something is being changed."""
+    """Drafts of conversations in which something is being edited or deleted."""
 
-    def __init__(self, flush: Flush, refuse: Refuse) -> None:
-        self._flush = flush
+    def __init__(self, refuse: Refuse) -> None:
         self._refuse = refuse
         self._waiting: dict[str, deque[Draft]] = {}
         self._turns: asyncio.Queue[str] = asyncio.Queue()
@@ -41,11 +40,11 @@ class SerialLane:
         self.idle.set()
 
     def __contains__(self, conversation: str) -> bool:
-        """Whether something in it waits, or is being committed."""
+        """Whether a draft of it waits, or is being committed."""
         return conversation in self._waiting
 
     def submit(self, draft: Draft) -> None:
-        """Queue `draft` behind those of its conversation."""
+        """Queue `draft` behind the others of its conversation."""
         conversation = draft.conversation.id
         if conversation not in self._waiting:
             self._waiting[conversation] = deque()
@@ -54,15 +53,15 @@ class SerialLane:
         self._waiting[conversation].append(draft)
         self.waiting += 1
 
-    async def run(self) -> None:
-        """Commit until cancelled; what waits then is refused."""
+    async def run(self, flush: Flush) -> None:
+        """Commit until cancelled; whatever still waits then is refused."""
         try:
-            await together(*(self._work() for _ in range(WORKERS)))
+            await together(*(self._work(flush) for _ in range(WORKERS)))
         finally:
             error = Unavailable("The service is stopping.", retry_after=1.0)
             self._give_up(list(self._waiting), error)
 
-    async def _work(self) -> None:
+    async def _work(self, flush: Flush) -> None:
         while True:
             conversation = await self._turns.get()
             waiting = self._waiting[conversation]
@@ -70,7 +69,7 @@ class SerialLane:
             if batch:
                 self.waiting -= len(batch)
                 self.under_way += len(batch)
-                error = await self._flush(batch)
+                error = await flush(batch)
                 self.under_way -= len(batch)
                 if isinstance(error, Busy):
                     self._give_up([conversation], error)
@@ -84,7 +83,7 @@ class SerialLane:
                 self.idle.set()
 
     def _give_up(self, conversations: Collection[str], error: Unavailable) -> None:
-        """Those behind a failed batch would wait as long to fail, or overtake it."""
+        """Drafts behind a failed batch would wait as long only to fail, or would overtake it."""
         drafts: list[Draft] = []
         for conversation in conversations:
             drafts += self._waiting[conversation]

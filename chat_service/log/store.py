@@ -1,10 +1,8 @@
-"""The collection `messages`: the entries of every conversation, by position and by id.
-
-Reads see only what a majority has (a rolled-back entry was never there); writes are confirmed by a
-majority's journal. Driver types stay in this file.
+"""Writes to `messages`, the entries of every conversation; a write counts once a majority has it
+in its journal. Driver types stay in this file.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any
@@ -17,20 +15,18 @@ from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError, Wr
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from chat_service.log.entries import EMPTY, Entry, Head, Kind, Recent
-from chat_service.log.pages import Page, PageQuery, fitting
+from chat_service.log.entries import Entry, Kind
+from chat_service.log.queries import EntryQueries
 from shared.errors import MessageDeleted, NotSender, ServiceError, Unavailable, UnknownMessage
-from shared.mongo import Collection, Database, Document, passes, reachable, unavailable
+from shared.mongo import Database, Document, passes, reachable, unavailable
 
 WRITE_CONCERN = {"w": "majority", "j": True, "wtimeout": 5000}
 DUPLICATE_KEY = 11000
 WRITE_CONFLICT = 112
-SETTLING_MS = 5000
-_KINDS = {kind.value: kind for kind in Kind}
 
 
 class Uncertain(Exception):
-    """Nobody knows whether it was stored. `error` is what to tell those who wait."""
+    """The entries may or may not have been stored. `error` is what to answer those who wait."""
 
     def __init__(self, error: ServiceError) -> None:
         super().__init__(error.detail)
@@ -38,7 +34,7 @@ class Uncertain(Exception):
 
 
 class Busy(Unavailable):
-    """Somebody else writes to the same conversation all the time."""
+    """Somebody else keeps writing to the same conversation."""
 
     def __init__(self) -> None:
         super().__init__("The conversation is busy.", retry_after=1.0)
@@ -53,27 +49,20 @@ class Refusal(Enum):
 
 
 class Inserted(Struct, frozen=True):
-    """The first `count` entries are durable; `refusal` says what the next one met, if any."""
+    """The first `count` entries are durable; `refusal` is why the next one is not, if there is
+    one."""
 
     count: int
     refusal: Refusal | None = None
     reason: str = ""
 
 
-class EntryStore:
+class EntryStore(EntryQueries):
     """Reads and writes entries. Every method may raise `Unavailable`."""
-
-    def __init__(self, ready: Callable[[], Database]) -> None:
-        """`ready` gives the database, or raises `Unavailable` while its indexes are missing."""
-        self._ready = ready
-
-    @property
-    def _messages(self) -> Collection:
-        return self._ready()["messages"]
 
     @staticmethod
     async def prepare(database: Database) -> None:
-        """Indexes; repeatable."""
+        """Create the indexes; repeatable."""
         messages = database["messages"]
         await messages.create_index([("convo", 1), ("seq", 1)], unique=True)
         await messages.create_index(
@@ -82,7 +71,7 @@ class EntryStore:
         )
 
     async def insert(self, entries: Sequence[Entry]) -> Inserted:
-        """Insert in order, up to the first that cannot be; raises `Uncertain`."""
+        """Insert in order, up to the first entry that is refused. Raises `Uncertain`."""
         command: Document = {
             "insert": "messages",
             "documents": [_document(entry) for entry in entries],
@@ -105,12 +94,12 @@ class EntryStore:
             return Inserted(reply["n"])
         first = errors[0]
         failure = WriteError(first.get("errmsg", "not written"), first.get("code"), first)
-        if passes(failure):  # what was written before it may be rolled back
+        if passes(failure):  # the entries before it may yet be rolled back
             raise Uncertain(unavailable(failure))
         return Inserted(reply["n"], _refusal(first), first.get("errmsg", ""))
 
     async def amend(self, entry: Entry) -> Inserted:
-        """Insert an edit or a deletion, and change the message that it names, both or neither.
+        """Insert an edit or a deletion and change the message it names, both or neither.
 
         Raises `UnknownMessage`, `NotSender`, `MessageDeleted` or `Uncertain`.
         """
@@ -128,7 +117,7 @@ class EntryStore:
         except DuplicateKeyError as error:
             return Inserted(0, _refusal(error.details or {}), str(error))
         except PyMongoError as error:
-            # A conflict with another write, an election, a lost connection: the next try tells.
+            # A write conflict, an election or a lost connection: the next attempt finds out.
             if isinstance(error, OperationFailure) and error.code == WRITE_CONFLICT:
                 raise Uncertain(Busy()) from error
             raise Uncertain(unavailable(error)) from error
@@ -151,145 +140,21 @@ class EntryStore:
             await self._messages.update_many(edits, {"$unset": {"text": 1}}, session=session)
         await self._messages.update_one(found, change, session=session)
 
-    async def heads(self, conversations: Iterable[str]) -> dict[str, Head]:
-        """The head of each conversation, `EMPTY` for one without entries."""
-        return await _heads(self._messages, conversations)
+    async def erase_texts(self, conversation: str, sender: str, deleted_at: datetime) -> None:
+        """Delete the text of everything `sender` wrote in this conversation; repeatable.
 
-    async def settled_heads(self, conversations: Iterable[str]) -> dict[str, Head]:
-        """The same, once a majority has everything that was written before, or it is rolled back.
-
-        Raises `Unavailable` where that takes too long.
+        This is what a deletion of each message does, but adds no entries: a device keeps showing
+        the texts until it reads the history again.
         """
-        settled = self._messages.with_options(read_concern=ReadConcern("linearizable"))
-        return await _heads(settled, conversations, maxTimeMS=SETTLING_MS)
-
-    async def recent(self, count: int) -> dict[str, Recent]:
-        """The conversations of the `count` entries that were written last."""
-        wanted = {"_id": 0, "convo": 1, "seq": 1, "timestamp": 1, "sender": 1, "kind": 1}
-        # Whatever else is in the collection is in no conversation, and must not stop the start.
-        ours = {
-            "convo": {"$type": "string"},
-            "seq": {"$type": ["int", "long"]},
-            "timestamp": {"$type": "date"},
-            "sender": {"$type": "string"},
+        theirs: Document = {"convo": conversation, "sender": sender}
+        written = {**theirs, "kind": "message", "text": {"$exists": True}}
+        deletion: Document = {
+            "$set": {"deleted_at": deleted_at},
+            "$unset": {"text": "", "edited_at": ""},
         }
-        cursor = self._messages.find(ours, wanted).sort("$natural", -1).limit(count)
         with reachable():
-            rows = await cursor.to_list(None)
-        found: dict[str, Recent] = {}
-        for row in reversed(rows):
-            recent = found.setdefault(row["convo"], Recent(row["seq"], row["timestamp"]))
-            if recent.head <= row["seq"]:
-                recent.head, recent.at = row["seq"], row["timestamp"]
-            if row.get("kind") == Kind.MESSAGE.value:
-                sender = row["sender"]
-                recent.sent[sender] = max(recent.sent.get(sender, 0), row["seq"])
-        return found
-
-    async def by_ids(self, ids: Iterable[UUID]) -> dict[UUID, Entry]:
-        """Those of the entries `ids` that a majority has, by id."""
-        with reachable():
-            wanted = list(ids)
-            cursor = self._messages.find({"_id": {"$in": wanted}}, batch_size=len(wanted) + 1)
-            rows = await cursor.to_list(None)
-        return {row["_id"]: entry_of(row) for row in rows}
-
-    async def after(
-        self,
-        cursors: Mapping[str, int],
-        *,
-        before: Mapping[str, int] | None = None,
-        limit: int,
-        at_once: int,
-    ) -> AsyncGenerator[list[Entry], None]:
-        """Entries of several conversations after these positions, and before those of `before`.
-
-        At most `limit` in all, by conversation and in `seq` order within one. They are read
-        `at_once` at a time, as they are asked for; close it where you need no more.
-        """
-        ranges: list[Document] = []
-        for conversation, seq in cursors.items():
-            bounds: Document = {"$gt": seq}
-            if before is not None and conversation in before:
-                bounds["$lt"] = before[conversation]
-            ranges.append({"convo": conversation, "seq": bounds})
-        query = ranges[0] if len(ranges) == 1 else {"$or": ranges}
-        in_order = [("convo", 1), ("seq", 1)]
-        size = min(limit, at_once)
-        cursor = self._messages.find(query, sort=in_order, limit=limit, batch_size=size)
-        left = limit
-        try:
-            while left > 0:
-                with reachable():
-                    rows = await cursor.to_list(size)
-                left = left - len(rows) if len(rows) == size else 0
-                if rows:
-                    yield [entry_of(row) for row in rows]
-        finally:
-            if left > 0:
-                await cursor.close()
-
-    async def page(self, query: PageQuery) -> Page:
-        """A page of a conversation's log."""
-        (page,) = await self.pages([query])
-        return page
-
-    async def pages(self, queries: Sequence[PageQuery]) -> list[Page]:
-        """The page that each of `queries` asks for, with one command."""
-        if len(queries) == 1:
-            (query,) = queries
-            cursor = self._messages.find(
-                _matching(query), sort=[("seq", _direction(query))], limit=query.limit + 1
-            )
-            with reachable():
-                return [_page(query, await cursor.to_list(None))]
-        stages: list[list[Document]] = [
-            [
-                {"$match": _matching(query)},
-                {"$sort": {"seq": _direction(query)}},
-                {"$limit": query.limit + 1},
-                {"$set": {"page": number}},
-            ]
-            for number, query in enumerate(queries)
-        ]
-        first, *others = stages
-        unions = [{"$unionWith": {"coll": "messages", "pipeline": each}} for each in others]
-        most = sum(query.limit + 1 for query in queries)
-        with reachable():
-            rows = await self._messages.aggregate([*first, *unions], batchSize=most + 1).to_list(
-                None
-            )
-        found: list[list[Document]] = [[] for _ in queries]
-        for row in rows:
-            found[row["page"]].append(row)
-        return [_page(query, each) for query, each in zip(queries, found, strict=True)]
-
-
-def milliseconds(moment: datetime) -> int:
-    """A moment as whole milliseconds since the epoch, which is what BSON keeps."""
-    return round(moment.timestamp() * 1000)
-
-
-async def _heads(
-    messages: Collection, conversations: Iterable[str], **options: int
-) -> dict[str, Head]:
-    ids = list(conversations)
-    # This exact shape is planned as a DISTINCT_SCAN: one index seek per conversation.
-    pipeline: list[Document] = [
-        {"$match": {"convo": {"$in": ids}}},
-        {"$sort": {"convo": -1, "seq": -1}},
-        {
-            "$group": {
-                "_id": "$convo",
-                "seq": {"$first": "$seq"},
-                "at": {"$first": "$timestamp"},
-            }
-        },
-    ]
-    with reachable():
-        rows = await messages.aggregate(pipeline, **options).to_list(None)
-    found = {row["_id"]: Head(row["seq"], milliseconds(row["at"])) for row in rows}
-    return {conversation: found.get(conversation, EMPTY) for conversation in ids}
+            await self._messages.update_many(written, deletion)
+            await self._messages.update_many({**theirs, "kind": "edit"}, {"$unset": {"text": ""}})
 
 
 def _refusal(error: Mapping[str, Any]) -> Refusal:
@@ -318,44 +183,3 @@ def _document(entry: Entry) -> Document:
 
 def _binary(id: UUID) -> Binary:
     return Binary(id.bytes, UUID_SUBTYPE)
-
-
-def _matching(query: PageQuery) -> Document:
-    matching: Document = {"convo": query.conversation}
-    if query.messages_only:
-        matching["kind"] = Kind.MESSAGE.value
-    bounds = {"$gt": query.after, "$lt": query.before}
-    if given := {operator: seq for operator, seq in bounds.items() if seq is not None}:
-        matching["seq"] = given
-    return matching
-
-
-def _direction(query: PageQuery) -> int:
-    return -1 if query.after is None else 1
-
-
-def _page(query: PageQuery, rows: list[Document]) -> Page:
-    """`rows` as they were found: in the query's direction, one more than its limit if there is."""
-    count = query.limit
-    if query.text_bytes is not None:
-        count = min(count, fitting((row.get("text") for row in rows), query.text_bytes))
-    entries = [entry_of(row) for row in rows[:count]]
-    if query.after is None:
-        entries.reverse()
-    return Page(entries, len(rows) > count)
-
-
-def entry_of(row: Mapping[str, Any]) -> Entry:
-    return Entry(
-        conversation=row["convo"],
-        seq=row["seq"],
-        id=row["_id"],
-        sender=row["sender"],
-        text=row.get("text"),
-        timestamp=row["timestamp"],
-        sent_at=row.get("sent_at"),
-        kind=_KINDS[row["kind"]],
-        message=row.get("message"),
-        edited_at=row.get("edited_at"),
-        deleted="deleted_at" in row,
-    )

@@ -18,6 +18,7 @@ from typing import Any
 from msgspec import Struct
 from pymongo.errors import OperationFailure
 
+from chat_service.inbox import partner_stages
 from chat_service.protocol import Status
 from shared.mongo import Collection, Database, Document, reachable, unavailable
 from shared.times import Time
@@ -129,28 +130,11 @@ class PresenceStore:
 
     async def changes(self, token: str, employees: Sequence[str], partners: int) -> list[Change]:
         """Those of `employees` whose last change of status was made under `token`, each with at
-        most `partners` partners (it joins `convos`, by the index of the conversation list)."""
-        two: Document = {f"participants.{place}": {"$type": "string"} for place in (0, 1)}
-        newest: list[Document] = [
-            {"$match": {"participants": {"$size": 2}, **two}},
-            {"$sort": {"updated_at": -1, "_id": -1}},
-            {"$limit": partners},
-            {"$project": {"other": {"$setDifference": ["$participants", ["$$employee"]]}}},
-            {"$project": {"_id": 0, "other": {"$first": "$other"}}},
-        ]
+        most `partners` partners."""
         pipeline: list[Document] = [
             {"$match": {"_id": {"$in": list(employees)}, "cause": token}},
-            {
-                "$lookup": {
-                    "from": "convos",
-                    "let": {"employee": "$_id"},
-                    "localField": "_id",
-                    "foreignField": "participants",
-                    "pipeline": newest,
-                    "as": "convos",
-                }
-            },
-            {"$project": {"boots": 1, "seen": 1, "partners": "$convos.other"}},
+            *partner_stages(partners),
+            {"$project": {"boots": 1, "seen": 1, "partners": 1}},
         ]
         with reachable():
             rows = await self._presence.aggregate(pipeline).to_list(None)

@@ -46,7 +46,7 @@ async def move_markers(
     marking = request.app[MARKING]
     marking.mark(caller.email, conversation, body.received, body.read)
     await marking.flushed()
-    markers = (await conversations.markers([conversation.id]))[conversation.id]
+    markers = await marking.of(conversation)
     mine = conversation.participants.index(caller.email)
     return json_reply(marker_views(conversation, markers)[mine])
 

@@ -7,7 +7,7 @@ from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 from aiohttp import web
 
-from chat_service.log import Draft, Kind, with_other
+from chat_service.log import Draft, Settle, with_other
 from chat_service.messaging import Messaging
 from chat_service.rest.schemas import (
     Amended,
@@ -61,7 +61,14 @@ async def send_message(
         caller.email, address, bearer(request) or "", "$.participants"
     )
     sent = await messaging.append(
-        Draft(conversation, message.id or uuid4(), caller.email, message.text, sent_at),
+        lambda settle: Draft.message(
+            conversation,
+            message.id or uuid4(),
+            caller.email,
+            text=message.text,
+            sent_at=sent_at,
+            settle=settle,
+        ),
         "$.message.text",
     )
     reply = SentMessage(conversation.id, conversation.participants, message_view(sent.entry))
@@ -90,7 +97,7 @@ async def read_history(
 async def edit_message(
     request: web.Request, *, caller: Claims, body: EditRequest
 ) -> web.StreamResponse:
-    return await _amend(request, caller, Kind.EDIT, body.id or uuid4(), body.text)
+    return await _amend(request, caller, body.id or uuid4(), body.text)
 
 
 async def delete_message(
@@ -98,23 +105,28 @@ async def delete_message(
 ) -> web.StreamResponse:
     id = query.id or uuid5(NAMESPACE_OID, f"delete {_message(request)}")
     try:
-        return await _amend(request, caller, Kind.DELETE, id, None)
+        return await _amend(request, caller, id, None)
     except IdConflict:  # whoever knows the message can have used the derived id for something else
         if query.id is not None:
             raise
-        return await _amend(request, caller, Kind.DELETE, uuid4(), None)
+        return await _amend(request, caller, uuid4(), None)
 
 
 async def _amend(
-    request: web.Request, caller: Claims, kind: Kind, id: UUID, text: str | None
+    request: web.Request, caller: Claims, id: UUID, text: str | None
 ) -> web.StreamResponse:
+    """Edit the message, or delete it where `text` is None."""
     messaging = request.app[MESSAGING]
     message = _message(request)
     conversation = await messaging.conversations.get(caller.email, request.match_info["id"])
-    sent = await messaging.append(
-        Draft(conversation, id, caller.email, text, None, kind=kind, message=message)
-    )
-    entry = sent.entry
+
+    def draft(settle: Settle) -> Draft:
+        about = (conversation, id, caller.email, message)
+        if text is None:
+            return Draft.delete(*about, settle=settle)
+        return Draft.edit(*about, text=text, settle=settle)
+
+    entry = (await messaging.append(draft)).entry
     return json_reply(Amended(entry.conversation, entry.seq, entry.id, message, entry.timestamp))
 
 

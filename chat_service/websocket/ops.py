@@ -17,7 +17,7 @@ from chat_service import protocol
 from chat_service.delivery import Bounds, Connection, Delivery, Hub
 from chat_service.fanout import FanOut
 from chat_service.inbox import Marking
-from chat_service.log import Conversation, Draft, Entry, Kind, MessageLog
+from chat_service.log import Conversation, Draft, Entry, MessageLog
 from chat_service.messaging import Messaging
 from chat_service.protocol import Ack, CloseCode, Error, Limits, Pong, Resumed, Welcome
 from chat_service.settings import ChatSettings
@@ -196,8 +196,14 @@ class SocketOps:
         if connection.full:
             await connection.room()
         sent_at = None if op.sent_at is None else in_utc(op.sent_at, "$.sent_at")
-        draft = Draft(
-            conversation, op.id, self._employee, op.text, sent_at, self._answer, connection
+        draft = Draft.message(
+            conversation,
+            op.id,
+            self._employee,
+            text=op.text,
+            sent_at=sent_at,
+            settle=self._answer,
+            origin=connection,
         )
         messaging.submit(draft)
         connection.began()
@@ -208,18 +214,11 @@ class SocketOps:
         messaging = self._services.messaging
         conversation = await messaging.conversations.get(self._employee, op.conversation)
         await self._connection.room()
-        is_edit = isinstance(op, protocol.Edit)
-        draft = Draft(
-            conversation,
-            op.id,
-            self._employee,
-            op.text if isinstance(op, protocol.Edit) else None,
-            None,
-            self._answer,
-            self._connection,
-            Kind.EDIT if is_edit else Kind.DELETE,
-            op.message,
-        )
+        about = (conversation, op.id, self._employee, op.message)
+        if isinstance(op, protocol.Edit):
+            draft = Draft.edit(*about, text=op.text, settle=self._answer, origin=self._connection)
+        else:
+            draft = Draft.delete(*about, settle=self._answer, origin=self._connection)
         messaging.submit(draft)
         self._connection.began()
 

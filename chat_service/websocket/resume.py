@@ -6,7 +6,7 @@ from contextlib import aclosing
 from msgspec import Struct
 
 from chat_service.delivery import as_log_event
-from chat_service.inbox import Conversations
+from chat_service.inbox import InboxStore
 from chat_service.log import Conversation, EntryStore
 from chat_service.protocol import ResumedConversation, encode
 from shared.errors import FieldProblem, InvalidInput, NotParticipant
@@ -42,11 +42,11 @@ class Resumption:
 
     def __init__(
         self,
-        conversations: Conversations,
+        inbox: InboxStore,
         store: EntryStore,
         limits: ResumeLimits,
     ) -> None:
-        self._conversations = conversations
+        self._inbox = inbox
         self._store = store
         self._limits = limits
 
@@ -62,11 +62,11 @@ class Resumption:
                 f"A resume names at most {self._limits.conversations} conversations.",
                 problems=(FieldProblem("$.cursors", f"has {len(cursors)}"),),
             )
-        named = await self._conversations.of(employee, cursors)
+        named = await self._inbox.of(employee, cursors)
         for conversation in cursors:
             if conversation not in named:
                 raise NotParticipant(f"You do not take part in a conversation {conversation!r}.")
-        newest = await self._conversations.newest_of(employee, self._limits.conversations)
+        newest = await self._inbox.newest_of(employee, self._limits.conversations)
         heads = await self._store.heads({**newest, **named})
         events, sent = await self._missed(cursors, named, {id: heads[id].seq for id in named})
         conversations = {

@@ -21,7 +21,7 @@ from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI, PyMon
 from tqdm import tqdm
 
 from auth_service.employees import store as employees
-from chat_service.inbox import Conversations
+from chat_service.inbox import InboxStore
 from chat_service.log import EntryStore
 from deploy.import_convos.history import Limits
 from deploy.import_convos.reference import Document
@@ -192,7 +192,7 @@ async def _prepare(url: str, databases: Databases) -> None:
     try:
         await employees.prepare(client[databases.auth.name])
         await EntryStore.prepare(client[databases.chat.name])
-        await Conversations.prepare(client[databases.chat.name])
+        await InboxStore.prepare(client[databases.chat.name])
     finally:
         client.close()
 

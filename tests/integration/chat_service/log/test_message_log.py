@@ -15,10 +15,8 @@ from pymongo.monitoring import (
     CommandSucceededEvent,
 )
 
-from chat_service.inbox.conversations import Conversations
-from chat_service.inbox.summaries import Summaries
 from chat_service.log.conversation import Conversation, between
-from chat_service.log.entries import Announcement, Committed, Draft, Entry, Kind
+from chat_service.log.entries import Announcement, Committed, Draft, Entry, Settle
 from chat_service.log.message_log import LogSettings, MessageLog
 from chat_service.log.store import EntryStore, Inserted, Uncertain
 from deploy.local.backing.mongodb import MongoServer
@@ -32,8 +30,8 @@ PATIENCE_SECONDS = 30.0
 class Sending:
     """One message on its way, and what became of it: `answers` has one in the end."""
 
-    def __init__(self, conversation: Conversation, sender: str, text: str, id: UUID) -> None:
-        self.draft = Draft(conversation, id, sender, text, None, self._settle)
+    def __init__(self, draft: Callable[[Settle], Draft]) -> None:
+        self.draft = draft(self._settle)
         self.answers: list[Entry | ServiceError] = []
         self.repeated = False
 
@@ -60,13 +58,13 @@ class Writer:
     """One instance's log, running."""
 
     def __init__(self, store: EntryStore, settings: LogSettings) -> None:
-        self.log = MessageLog(store, settings, self._committed, self._doubtful)
-        self.doubts: list[Announcement] = []
+        self.log = MessageLog(store, settings)
+        self.announced: list[Announcement] = []
         self.committed: list[Committed] = []
         self._running: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._running = asyncio.create_task(self.log.run())
+        self._running = asyncio.create_task(self.log.run(self._committed, self._announce))
 
     async def stop(self) -> None:
         assert self._running is not None
@@ -76,14 +74,21 @@ class Writer:
     def submit(
         self, conversation: Conversation, sender: str, text: str = "hello", id: UUID | None = None
     ) -> Sending:
-        sending = Sending(conversation, sender, text, id or uuid4())
+        sending = Sending(
+            lambda settle: Draft.message(
+                conversation, id or uuid4(), sender, text=text, settle=settle
+            )
+        )
         self.log.submit(sending.draft)
         return sending
 
     def edit(self, message: Sending, text: str) -> Sending:
         draft = message.draft
-        sending = Sending(draft.conversation, draft.sender, text, uuid4())
-        sending.draft.kind, sending.draft.message = Kind.EDIT, draft.id
+        sending = Sending(
+            lambda settle: Draft.edit(
+                draft.conversation, uuid4(), draft.sender, draft.id, text=text, settle=settle
+            )
+        )
         self.log.submit(sending.draft)
         return sending
 
@@ -115,8 +120,8 @@ class Writer:
         for item in batch:
             item.draft.settle(item.draft, item.entry, item.repeated)
 
-    def _doubtful(self, announcements: Sequence[Announcement]) -> None:
-        self.doubts += announcements
+    def _announce(self, announcements: Sequence[Announcement]) -> None:
+        self.announced += announcements
 
 
 class RoundTrips(CommandListener):
@@ -167,14 +172,9 @@ class Stage:
         return entries
 
 
-async def prepare(database: Database) -> None:
-    await EntryStore.prepare(database)
-    await Conversations.prepare(database)
-
-
 @pytest.fixture
 async def stage(mongo_url: str) -> AsyncIterator[Stage]:
-    mongo = Mongo(mongo_url, f"log_{uuid4().hex}", prepare)
+    mongo = Mongo(mongo_url, f"log_{uuid4().hex}", EntryStore.prepare)
     await mongo.run()
     stage = Stage(mongo)
     yield stage
@@ -429,13 +429,13 @@ async def test_a_mongodb_killed_in_the_middle_of_committing_loses_and_doubles_no
         assert isinstance(sending.error, Unavailable)
         assert sending.error.retry_after is not None
     assert writer.log.counts.failed == len(failed)
-    assert writer.doubts == []
+    assert writer.announced == []
 
     await asyncio.to_thread(mongo_server.start)
-    await writer.until(lambda: bool(writer.doubts))
+    await writer.until(lambda: bool(writer.announced))
     for pair in pairs:
         stored = await stage.assert_gapless(pair)
-        for news in writer.doubts:
+        for news in writer.announced:
             if news.conversation == pair.id:
                 assert (news.first, news.second) == pair.participants
                 assert news.head == len(stored)
@@ -477,8 +477,8 @@ async def test_what_was_stored_without_being_confirmed_is_told_of_as_late(
     after = writer.submit(pairs[0], ANN, "after")
     await writer.settled([again, after])
     assert [(item.entry.seq, item.late_after) for item in writer.committed] == [(6, 5), (7, 5)]
-    await writer.until(lambda: bool(writer.doubts))
-    assert writer.doubts == [Announcement(pairs[0].id, *pairs[0].participants, 7, 5)]
+    await writer.until(lambda: bool(writer.announced))
+    assert writer.announced == [Announcement(pairs[0].id, *pairs[0].participants, 7, 5)]
     await writer.settled([writer.submit_again(sending)])
     assert [item.late_after for item in writer.committed] == [5, 5, None]
 
@@ -506,43 +506,3 @@ async def test_a_drained_log_has_answered_everything(
     await asyncio.wait_for(writer.log.drained(), PATIENCE_SECONDS)
     assert all(sending.acknowledged for sending in sendings)
     assert len(await stage.assert_gapless(pairs[0])) == 51
-
-
-async def test_summaries_are_written_behind_the_log_and_kept_through_an_outage(
-    stage: Stage, mongo_server: MongoServer, pairs: list[Conversation]
-) -> None:
-    async def everybody_exists(email: str, token: str) -> None:
-        return
-
-    pair = pairs[0]
-    conversations = Conversations(stage.mongo.ready_database, everybody_exists)
-    await conversations.open(ANN, BOB, "token")
-    store = EntryStore(stage.mongo.ready_database)
-    summaries = Summaries(conversations, store, interval=0.01)
-    writing = asyncio.create_task(summaries.run())
-
-    async def summary() -> Document:
-        found = await stage.database["convos"].find_one({"_id": pair.id})
-        assert found is not None
-        return found
-
-    async def reaches(seq: int) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while (await summary())["last_seq"] < seq:
-                assert not writing.done()
-                await asyncio.sleep(0.01)
-
-    writer = stage.writer()
-    first = await writer.send(pair, ANN, "before")
-    summaries.note([Committed(first.draft, first.entry, 0, False)])
-    await reaches(1)
-    second = await writer.send(pair, BOB, "unwritten")
-    await asyncio.to_thread(mongo_server.kill)
-    summaries.note([Committed(second.draft, second.entry, 0, False)])
-    with pytest.raises(Unavailable):
-        await conversations.of(ANN, [pair.id])
-    await asyncio.to_thread(mongo_server.start)
-    await reaches(2)
-    assert (await summary())["updated_at"] == second.entry.timestamp
-    writing.cancel()
-    await asyncio.gather(writing, return_exceptions=True)

@@ -2,15 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-from pymongo.errors import BulkWriteError, ExecutionTimeout
+from pymongo.errors import ExecutionTimeout
 
-from chat_service.inbox.conversations import Conversations, Marker, Summary
-from chat_service.inbox.summaries import Summaries
 from chat_service.log.conversation import between
 from chat_service.log.entries import EMPTY, Announcement, Committed, Draft, Entry, Head
 from chat_service.log.message_log import LogSettings, MessageLog
@@ -50,10 +47,12 @@ class Store(EntryStore):
 async def sent(replies: Replies) -> Entry | ServiceError:
     """What becomes of one message."""
     answer: asyncio.Future[Entry | ServiceError] = asyncio.get_running_loop().create_future()
-    log = MessageLog(Store(replies.database), LogSettings(), _committed, _doubtful)
-    running = asyncio.create_task(log.run())
+    log = MessageLog(Store(replies.database), LogSettings())
+    running = asyncio.create_task(log.run(_committed, _doubtful))
     log.submit(
-        Draft(PAIR, uuid4(), ANN, "hi", None, lambda _, outcome, __: answer.set_result(outcome))
+        Draft.message(
+            PAIR, uuid4(), ANN, text="hi", settle=lambda _, outcome, __: answer.set_result(outcome)
+        )
     )
     try:
         async with asyncio.timeout(10):
@@ -99,69 +98,3 @@ async def test_a_primary_that_stays_away_is_no_fault_of_the_message(
 
 async def test_an_entry_that_the_database_takes_for_invalid_is_refused_for_good() -> None:
     assert isinstance(await sent(Replies(refused(2))), InternalError)
-
-
-class Convos:
-    """The collection `convos`, whose bulk writes fail with each of `failures` and then succeed."""
-
-    def __init__(self, *failures: BaseException) -> None:
-        self.failures = list(failures)
-        self.written: list[Any] = []
-
-    def __getitem__(self, name: str) -> "Convos":
-        assert name == "convos"
-        return self
-
-    async def bulk_write(self, updates: list[Any], *, ordered: bool) -> None:
-        if self.failures:
-            raise self.failures.pop(0)
-        self.written += updates
-
-    def conversations(self) -> Conversations:
-        async def exists(email: str, token: str) -> None:
-            return
-
-        return Conversations(lambda: cast(Database, self), exists)
-
-
-def stepped_down() -> BulkWriteError:
-    return BulkWriteError({**refused(189), "writeConcernErrors": []})
-
-
-async def test_markers_and_summaries_wait_for_the_next_primary() -> None:
-    conversations = Convos(stepped_down(), stepped_down()).conversations()
-    with pytest.raises(Unavailable):
-        await conversations.mark({(PAIR.id, 0): Marker(1, 1)})
-    with pytest.raises(Unavailable):
-        await conversations.summarise({PAIR.id: Summary(1, None, {})})
-
-
-@pytest.mark.parametrize(
-    "failure", [stepped_down(), BulkWriteError({**refused(2), "writeConcernErrors": []})]
-)
-async def test_a_summary_that_was_not_written_stays_noted(failure: BulkWriteError) -> None:
-    convos = Convos(failure)
-    conversations = convos.conversations()
-    summaries = Summaries(conversations, Store(lambda: cast(Database, convos)), interval=0)
-    summaries.note([_committed_first()])
-    await asyncio.gather(summaries.write(), return_exceptions=True)
-    assert convos.written == []
-    await summaries.write()
-    assert len(convos.written) == 1
-
-
-async def test_a_summary_whose_writing_was_cancelled_stays_noted() -> None:
-    convos = Convos(asyncio.CancelledError())
-    conversations = convos.conversations()
-    summaries = Summaries(conversations, Store(lambda: cast(Database, convos)), interval=0)
-    summaries.note([_committed_first()])
-    with pytest.raises(asyncio.CancelledError):
-        await summaries.write()
-    await summaries.write()
-    assert len(convos.written) == 1
-
-
-def _committed_first() -> Committed:
-    draft = Draft(PAIR, uuid4(), ANN, "hi", None)
-    now = datetime.now(UTC)
-    return Committed(draft, Entry(PAIR.id, 1, draft.id, ANN, "hi", now), 0, False)
