@@ -93,9 +93,9 @@ class _Chat(Collector):
     def _fanout(self) -> Iterable[Metric]:
         fanout = self._services.fanout
         yield GaugeMetricFamily(
-            "chat_canary_age_seconds",
-            "Time since this instance heard itself through the broker",
-            fanout.canary_age,
+            "chat_probe_age_seconds",
+            "Time since this instance's probe came back through the broker",
+            fanout.probe.age,
         )
         yield CounterMetricFamily(
             "chat_published_batches", "AMQP messages with events", fanout.published_batches
@@ -111,7 +111,7 @@ class _Chat(Collector):
         yield GaugeMetricFamily(
             "chat_unannounced_conversations",
             "Conversations that other instances have yet to be told of",
-            fanout.unannounced,
+            fanout.outbox.unannounced,
         )
         yield _labelled(
             CounterMetricFamily(

@@ -5,7 +5,7 @@ durable; `EntryStore` reads and writes entries; a `Conversation` is named by its
 """
 
 from chat_service.log.batcher import Batcher
-from chat_service.log.conversation import Conversation, between, shard, with_other
+from chat_service.log.conversation import Conversation, between, with_other
 from chat_service.log.entries import (
     Announcement,
     Committed,
@@ -42,6 +42,5 @@ __all__ = [
     "entry_of",
     "joined",
     "milliseconds",
-    "shard",
     "with_other",
 ]
