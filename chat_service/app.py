@@ -118,8 +118,8 @@ async def _start(
     # acknowledged by its successor.
     mongo.watch(lambda: delivery.resync_all("the database has another primary"))
     broker = broker or _broker(settings)
-    fanout = FanOut(broker, settings.instance_id, settings.fanout_shards, delivery.receiver)
-    health["rabbitmq"] = fanout.check
+    fanout = FanOut(broker, settings.instance_id, settings.fanout_shards)
+    health["rabbitmq"] = fanout.probe.check
     message_log = MessageLog(
         store,
         LogSettings(settings.commit_lanes, settings.commit_batch, settings.max_pending),
@@ -193,7 +193,7 @@ async def _start(
         lambda: message_log.run(delivery.committed, delivery.doubtful),
         lambda: summaries.run(delivery.doubtful),
         marking.run,
-        fanout.run,
+        lambda: fanout.run(delivery.receiver),
         lambda: presence.run(hub.employees, delivery.tell),
         auth_feed.run,
     )

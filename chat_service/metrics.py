@@ -84,9 +84,9 @@ class _Chat(Collector):
     def _fanout(self) -> Iterable[Metric]:
         fanout = self._services.fanout
         yield _gauge(
-            "chat_canary_age_seconds",
+            "chat_probe_age_seconds",
             "Time since a probe of this instance came back through the broker",
-            fanout.canary_age,
+            fanout.probe.age,
         )
         yield _counter(
             "chat_published_batches", "AMQP messages published", fanout.published_batches
@@ -100,7 +100,7 @@ class _Chat(Collector):
         yield _gauge(
             "chat_unannounced_conversations",
             "Conversations that other instances have yet to be told of",
-            fanout.unannounced,
+            fanout.outbox.unannounced,
         )
         yield _counter(
             "chat_unreadable",

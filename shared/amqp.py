@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import aio_pika
 from aio_pika.abc import AbstractConnection
@@ -61,16 +61,18 @@ async def stay_connected(
                         heartbeat=HEARTBEAT_SECONDS,
                         client_properties={"connection_name": name},
                     )
-                async with connection:
+                try:
                     await _while_open(connection, use)
+                finally:
+                    await _close(connection)
             attempt = 0
             log.warning("RabbitMQ went away", connection=name)
         except FAILURES as error:
             if attempt % 10 == 0:
                 reason = str(error) or type(error).__name__
                 log.warning("RabbitMQ is away", connection=name, reason=reason)
+            attempt += 1
         await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
-        attempt += 1
 
 
 async def _while_open(
@@ -90,3 +92,10 @@ async def _while_open(
         await asyncio.gather(user, return_exceptions=True)
     if not user.cancelled():
         user.result()
+
+
+async def _close(connection: AbstractConnection) -> None:
+    """Close a connection whose peer may have fallen silent and then does not answer this either."""
+    with suppress(*FAILURES), connection_in_use():
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await connection.close()

@@ -1,7 +1,7 @@
 """Fan-out: what was committed on one instance reaches the sockets of all others.
 
-It must never know sockets or MongoDB. `FanOut` publishes and receives; `Broker` is what carries it,
-RabbitMQ or memory.
+It must never know sockets or MongoDB. `FanOut` publishes and receives; a `Broker` carries what it
+publishes, through RabbitMQ or in memory.
 """
 
 from chat_service.fanout.broker import Broker

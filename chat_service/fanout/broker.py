@@ -1,11 +1,10 @@
-"""What a broker has to be: the contract that the fan-out builds on, kept by RabbitMQ and in memory.
+"""What a broker promises: the contract that the fan-out builds on, kept by RabbitMQ and in memory.
 
-- A message published with some keys reaches every instance that has bound at least one of them, the
-  publisher included, once. Messages of one publisher arrive in the order of their publishing.
-- Delivery is at most once, and best effort: an instance that is cut off, or too slow, loses
-  messages. It learns of both: `interrupted` and later `restored` are called on it, or `dropped`.
-- Bindings belong to the instance, not to its connection: they are there again when `restored` is
-  called.
+- A message reaches, once, every instance that has bound at least one of its keys, the publisher
+  included. Messages of one publisher arrive in the order in which they were published.
+- Delivery is at most once. An instance that is cut off or too slow loses messages, and is told: by
+  `interrupted` and later `restored`, or by `dropped`.
+- Bindings belong to the instance, not to its connection: they hold again when `restored` is called.
 """
 
 from collections.abc import Collection
@@ -17,10 +16,10 @@ class BrokerDown(Exception):
 
 
 class Listener(Protocol):
-    """What an instance is told. All calls are synchronous and must not block.
+    """What a broker calls. The calls are synchronous and must not block.
 
-    `restored` and `interrupted` come in turn, `restored` first. A message may come before
-    `restored`: it was published by somebody else in the meantime.
+    `restored` and `interrupted` take turns, `restored` first. A message may come before `restored`:
+    others publish while the connection is made.
     """
 
     def received(self, body: bytes) -> None:
@@ -33,7 +32,7 @@ class Listener(Protocol):
         """Cut off: what is published from now on may be missed."""
 
     def dropped(self) -> None:
-        """Messages for this instance were thrown away, because too many waited for it."""
+        """Messages for this instance were dropped, because too many waited for it."""
 
 
 class Broker(Protocol):
@@ -47,20 +46,20 @@ class Broker(Protocol):
         """Stay connected until cancelled."""
 
     def reset(self) -> None:
-        """Give the connection up, if there is one, and make another: this one seems to be deaf.
+        """Replace the connection, if there is one, by another: this one seems to carry nothing.
 
-        `interrupted` is called soon, and `restored` when the other one is there.
+        `interrupted` is called soon, and `restored` once there is another.
         """
 
     async def bind(self, key: str) -> None:
-        """Receive messages with `key`. Returns when that holds, or at once where the broker is
-        away: then it will hold when `restored` is called."""
+        """Receive messages with `key`. Returns once that holds; where the broker is away, at once,
+        and it holds when `restored` is called."""
 
     async def unbind(self, key: str) -> None:
         """Stop receiving messages with `key`, sooner or later."""
 
     async def publish(self, keys: Collection[str], body: bytes, *, confirm: bool) -> None:
-        """Publish one message with one or more keys.
+        """Publish one message with one or more keys. With `confirm`, return once the broker has it.
 
-        With `confirm` it returns once the broker has it. Raises `BrokerDown`.
+        Raises `BrokerDown`.
         """

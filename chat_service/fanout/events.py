@@ -1,7 +1,7 @@
-"""What instances tell each other through the broker: msgpack, arrays, versioned, with a checksum.
+"""What instances send each other through the broker: versioned msgpack arrays with a checksum.
 
-A body that is damaged must not reach a socket: its frames are written as they are. Newer fields at
-the end of an array are ignored; what means something else is a new version.
+A damaged body must not reach a socket, since its frames are written as they are. Fields that a
+newer version adds at the end of an array are ignored; any other change needs a new version.
 """
 
 from typing import Annotated
@@ -15,7 +15,7 @@ from chat_service.log import Announcement, Seq
 VERSION = 1
 
 Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
-"""Since the epoch, until the year 9999."""
+"""Since the epoch, up to the end of the year 9999."""
 
 
 class Event(Struct, frozen=True, array_like=True, gc=False):
@@ -38,25 +38,26 @@ class Event(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Signal(Struct, frozen=True, array_like=True, gc=False):
-    """Something about now, for some employees: typing, presence. Worth nothing later."""
+    """What matters only now, for some employees: typing, presence, markers."""
 
     to: tuple[str, ...]
     frame: bytes
 
 
 class Envelope(Struct, frozen=True, array_like=True, gc=False):
-    """How every AMQP message begins. A version that is not ours is dropped: the log has it all.
+    """How every AMQP message begins. Another version than ours is dropped: the log has everything.
 
-    `canary` counts the messages of an instance to itself, from 1.
+    `origin` is the instance that published it. `probe` numbers the messages of an instance to
+    itself, from 1; 0 is none of these.
     """
 
     version: int
     origin: str
-    canary: int = 0
+    probe: int = 0
 
 
 class Batch(Envelope, frozen=True, array_like=True):
-    """One AMQP message. `resync`, where it is not empty, is why every socket should resume."""
+    """One AMQP message. Where `resync` is not empty, every socket should resume for this reason."""
 
     events: list[Event] = []
     signals: list[Signal] = []
@@ -70,8 +71,7 @@ _decode_batch = msgspec.msgpack.Decoder(Batch).decode
 
 
 def envelope(body: bytes) -> Envelope | None:
-    """How `body` begins, None where it is damaged or nothing of this version; the rest is not
-    looked at."""
+    """How `body` begins; None where it is damaged or of another version. The rest is not read."""
     content = _content(body)
     if content is None:
         return None
@@ -83,6 +83,7 @@ def envelope(body: bytes) -> Envelope | None:
 
 
 def encode(batch: Batch) -> bytes:
+    """The body that `decode` reads."""
     return sealed(_encoder.encode(batch))
 
 
@@ -92,7 +93,7 @@ def sealed(content: bytes) -> bytes:
 
 
 def decode(body: bytes) -> Batch | None:
-    """The batch in `body`, None where it is damaged or not one of this version."""
+    """The batch in `body`; None where it is damaged or of another version."""
     content = _content(body)
     if content is None:
         return None

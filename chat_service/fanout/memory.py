@@ -9,9 +9,9 @@ _exchanges: dict[str, "list[MemoryBroker]"] = {}
 
 
 class MemoryBroker:
-    """A `Broker` for instances in one process; those with the same URL hear each other.
+    """A `Broker` for instances in one process: those with the same URL receive from each other.
 
-    Every message is received in the next turn of the event loop: none can pile up and be dropped.
+    A message is received in the next turn of the event loop, so none pile up and none are dropped.
     """
 
     def __init__(self, url: str) -> None:

@@ -1,114 +1,95 @@
 """The broker between processes: RabbitMQ, through aio-pika.
 
-One durable direct exchange; one exclusive queue an instance, named anew by the broker for every
-connection, so that a queue left over from a lost one can be in nobody's way. What overflows it goes
-to a second queue, of one message: that is how an instance learns that it was too slow. The
-connection is a plain one that is made again here, not a robust one: what has to happen between
-"connected" and "restored" is then in one place, and bindings are made concurrently. Publishing and
-consuming go to the channels below aio-pika's: above, each message costs two tasks and two objects.
+There is one durable direct exchange, and an exclusive queue for each connection. The broker names
+that queue anew each time, so one left over from a lost connection is in nobody's way. Messages that
+overflow it go to a second queue, of one message: by that the instance learns that it was too slow.
+
+The connection is a plain one that is made anew when it is lost, not aio-pika's robust one. What has
+to happen between "connected" and "restored" is then in one place, and bindings are made
+concurrently. Channels are used below aio-pika, which spends two tasks and two objects on a message.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
-import aio_pika
-from aio_pika.abc import AbstractConnection, AbstractExchange, AbstractQueue
+from aio_pika.abc import AbstractConnection
 from aiormq import spec
-from aiormq.abc import AbstractChannel as PlainChannel
-from aiormq.abc import DeliveredMessage, FieldTable
+from aiormq.abc import AbstractChannel, DeliveredMessage, FieldTable
+from msgspec import Struct
 
 from chat_service.fanout.broker import BrokerDown, Listener
-from shared.amqp import FAILURES, connection_in_use
+from shared.amqp import FAILURES, TIMEOUT_SECONDS, connection_in_use, stay_connected
 from shared.observability.logs import get_logger
 
 log = get_logger("rabbitmq")
 
 EXCHANGE = "chat.events"
 NOT_PERSISTENT = 1
-HEARTBEAT_SECONDS = 10
-TIMEOUT_SECONDS = 5.0
-RETRY_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0)
 
 
-class _Session:
-    """What one connection has: its queue, and a channel for each kind of publishing."""
+class _Link(Struct, frozen=True):
+    """What one connection has: its queue, and a channel for each use. `lost` is set when one of
+    them is gone, or the connection is to be given up."""
 
-    def __init__(
-        self,
-        queue: AbstractQueue,
-        exchange: AbstractExchange,
-        confirmed: PlainChannel,
-        unconfirmed: PlainChannel,
-        lost: asyncio.Event,
-    ) -> None:
-        self.queue = queue
-        self.exchange = exchange
-        self.confirmed = confirmed
-        self.unconfirmed = unconfirmed
-        self.lost = lost
+    queue: str
+    receiving: AbstractChannel
+    confirmed: AbstractChannel
+    unconfirmed: AbstractChannel
+    lost: asyncio.Event
+
+    async def bind(self, key: str, timeout: float | None = None) -> None:
+        await self.receiving.queue_bind(self.queue, EXCHANGE, key, timeout=timeout)
+
+    async def unbind(self, key: str, timeout: float | None = None) -> None:
+        await self.receiving.queue_unbind(self.queue, EXCHANGE, key, timeout=timeout)
 
 
 class RabbitBroker:
-    """A `Broker` on RabbitMQ. `queue_bytes` bounds what waits there; the oldest goes first."""
+    """A `Broker` on RabbitMQ. `name` is what operators see of the connection; `queue_bytes` bounds
+    what waits for this instance, the oldest is dropped first."""
 
     def __init__(self, url: str, name: str, queue_bytes: int) -> None:
         self._url = url
         self._name = name
         self._queue_bytes = queue_bytes
         self._keys: set[str] = set()
-        self._session: _Session | None = None
+        self._link: _Link | None = None
 
     @property
     def connected(self) -> bool:
-        return self._session is not None
+        return self._link is not None
 
     async def run(self, listener: Listener) -> None:
-        attempt = 0
-        while True:
-            try:
-                with connection_in_use():
-                    await self._connect_and_stay(listener)
-                attempt = 0
-            except FAILURES as error:
-                if attempt % 10 == 0:
-                    log.warning("RabbitMQ is away", reason=str(error) or type(error).__name__)
-                attempt += 1
-            await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+        async def use(connection: AbstractConnection) -> None:
+            await self._use(connection, listener)
+
+        await stay_connected(self._url, self._name, use)
 
     def reset(self) -> None:
-        if self._session is not None:
-            self._session.lost.set()
+        if self._link is not None:
+            self._link.lost.set()
 
     async def bind(self, key: str) -> None:
         self._keys.add(key)
-        session = self._session
-        if session is not None:
-            try:
-                with connection_in_use():
-                    await session.queue.bind(session.exchange, key, timeout=TIMEOUT_SECONDS)
-            except FAILURES:  # the next connection binds all keys before it is restored
-                session.lost.set()
+        if self._link is not None:
+            with _lost_on_failure(self._link):
+                await self._link.bind(key, TIMEOUT_SECONDS)
 
     async def unbind(self, key: str) -> None:
         self._keys.discard(key)
-        session = self._session
-        if session is not None:
-            try:
-                with connection_in_use():
-                    await session.queue.unbind(session.exchange, key, timeout=TIMEOUT_SECONDS)
-            except FAILURES:
-                session.lost.set()
+        if self._link is not None:
+            with _lost_on_failure(self._link):
+                await self._link.unbind(key, TIMEOUT_SECONDS)
 
     async def publish(self, keys: Collection[str], body: bytes, *, confirm: bool) -> None:
-        session = self._session
-        if session is None:
+        if self._link is None:
             raise BrokerDown("not connected")
         first, *others = keys
         # BCC is routed as CC is, and taken off: nobody who gets the message has to decode it.
         headers: FieldTable | None = {"BCC": list(others)} if others else None
         properties = spec.Basic.Properties(delivery_mode=NOT_PERSISTENT, headers=headers)
-        channel = session.confirmed if confirm else session.unconfirmed
+        channel = self._link.confirmed if confirm else self._link.unconfirmed
         try:
             with connection_in_use():
                 async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -118,66 +99,29 @@ class RabbitBroker:
         except FAILURES as error:
             raise BrokerDown(str(error) or type(error).__name__) from error
 
-    async def _connect_and_stay(self, listener: Listener) -> None:
-        """Returns when a connection that was there is lost; raises where it could not be made."""
-        lost = asyncio.Event()
-        async with self._connection() as connection:
-            connection.close_callbacks.add(lambda *_: lost.set())
-            async with asyncio.timeout(4 * TIMEOUT_SECONDS):
-                session = await self._open(connection, lost, listener)
-                await self._bind_all(session)
-            # No await between the last look at the keys and this: `bind` adds those that follow.
-            self._session = session
-            log.info("RabbitMQ is ready", bindings=len(self._keys))
-            try:
-                listener.restored()
-                await lost.wait()
-            finally:
-                self._session = None
-                listener.interrupted()
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AbstractConnection]:
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            connection = await aio_pika.connect(
-                self._url,
-                heartbeat=HEARTBEAT_SECONDS,
-                client_properties={"connection_name": self._name},
-            )
+    async def _use(self, connection: AbstractConnection, listener: Listener) -> None:
+        """Be connected until the link is lost. Raises one of `FAILURES` where it cannot be made."""
+        async with asyncio.timeout(4 * TIMEOUT_SECONDS):
+            link = await self._open(connection, listener)
+            await self._bind_all(link)
+        # No await between the last look at the keys and this: `bind` adds those that follow.
+        self._link = link
+        log.info("RabbitMQ is ready", bindings=len(self._keys))
         try:
-            yield connection
+            listener.restored()
+            await link.lost.wait()
         finally:
-            # A connection that is given up for being deaf does not answer its closing either.
-            with suppress(*FAILURES), connection_in_use():
-                async with asyncio.timeout(TIMEOUT_SECONDS):
-                    await connection.close()
+            self._link = None
+            listener.interrupted()
 
-    async def _open(
-        self, connection: AbstractConnection, lost: asyncio.Event, listener: Listener
-    ) -> _Session:
-        receiving = await connection.channel(publisher_confirms=False)
-        confirmed = await connection.channel(publisher_confirms=True)
-        unconfirmed = await connection.channel(publisher_confirms=False)
-        for channel in (receiving, confirmed, unconfirmed):
+    async def _open(self, connection: AbstractConnection, listener: Listener) -> _Link:
+        """Make the channels, the exchange and both queues, and receive from these."""
+        lost = asyncio.Event()
+
+        async def channel(*, confirms: bool) -> AbstractChannel:
+            channel = await connection.channel(publisher_confirms=confirms)
             channel.close_callbacks.add(lambda *_: lost.set())
-        consuming = await receiving.get_underlay_channel()
-        # The broker cancels a consumer whose queue is gone.
-        consuming.on_consumer_cancel_callbacks.add(lambda _: lost.set())
-
-        overflow = await receiving.declare_queue(
-            "", exclusive=True, auto_delete=True, arguments={"x-max-length": 1}
-        )
-        queue = await receiving.declare_queue(
-            "",
-            exclusive=True,
-            auto_delete=True,
-            arguments={
-                "x-max-length-bytes": self._queue_bytes,
-                "x-overflow": "drop-head",
-                "x-dead-letter-exchange": "",
-                "x-dead-letter-routing-key": overflow.name,
-            },
-        )
+            return await channel.get_underlay_channel()
 
         async def receive(message: DeliveredMessage) -> None:
             listener.received(message.body)
@@ -185,27 +129,48 @@ class RabbitBroker:
         async def drop(_: DeliveredMessage) -> None:
             listener.dropped()
 
-        exchange = await receiving.declare_exchange(
-            EXCHANGE, aio_pika.ExchangeType.DIRECT, durable=True, auto_delete=False
+        receiving = await channel(confirms=False)
+        # The broker cancels a consumer whose queue is gone.
+        receiving.on_consumer_cancel_callbacks.add(lambda _: lost.set())
+        await receiving.exchange_declare(EXCHANGE, exchange_type="direct", durable=True)
+        overflow = await _declare_queue(receiving, {"x-max-length": 1})
+        queue = await _declare_queue(
+            receiving,
+            {
+                "x-max-length-bytes": self._queue_bytes,
+                "x-overflow": "drop-head",
+                "x-dead-letter-exchange": "",
+                "x-dead-letter-routing-key": overflow,
+            },
         )
-        await consuming.basic_consume(overflow.name, drop, no_ack=True)
-        await consuming.basic_consume(queue.name, receive, no_ack=True)
-        return _Session(
-            queue,
-            exchange,
-            await confirmed.get_underlay_channel(),
-            await unconfirmed.get_underlay_channel(),
-            lost,
-        )
+        await receiving.basic_consume(overflow, drop, no_ack=True)
+        await receiving.basic_consume(queue, receive, no_ack=True)
+        confirmed, unconfirmed = await channel(confirms=True), await channel(confirms=False)
+        return _Link(queue, receiving, confirmed, unconfirmed, lost)
 
-    async def _bind_all(self, session: _Session) -> None:
+    async def _bind_all(self, link: _Link) -> None:
         """Bind all keys, those that come meanwhile included; unbind those that go meanwhile."""
-        queue, exchange = session.queue, session.exchange
         bound: set[str] = set()
         while bound != self._keys:
             new, old = self._keys - bound, bound - self._keys
             await asyncio.gather(
-                *(queue.bind(exchange, key) for key in new),
-                *(queue.unbind(exchange, key) for key in old),
+                *(link.bind(key) for key in new), *(link.unbind(key) for key in old)
             )
             bound = (bound | new) - old
+
+
+async def _declare_queue(channel: AbstractChannel, arguments: FieldTable) -> str:
+    declared = await channel.queue_declare(exclusive=True, auto_delete=True, arguments=arguments)
+    assert declared.queue is not None
+    return declared.queue
+
+
+@contextmanager
+def _lost_on_failure(link: _Link) -> Iterator[None]:
+    """Give the link up where its bindings cannot be changed: the next one has all keys from the
+    start."""
+    try:
+        with connection_in_use():
+            yield
+    except FAILURES:
+        link.lost.set()

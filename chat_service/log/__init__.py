@@ -5,7 +5,7 @@ durable; `EntryStore` reads and writes entries; a `Conversation` is two particip
 """
 
 from chat_service.log.batcher import Batcher
-from chat_service.log.conversation import Conversation, between, shard, with_other
+from chat_service.log.conversation import Conversation, between, with_other
 from chat_service.log.entries import (
     Announcement,
     Committed,
@@ -45,7 +45,6 @@ __all__ = [
     "between",
     "joined",
     "milliseconds",
-    "shard",
     "tail_of",
     "tail_stages",
     "with_other",

@@ -2,7 +2,6 @@
 
 import base64
 from hashlib import blake2b
-from zlib import crc32
 
 from msgspec import Struct
 
@@ -26,11 +25,6 @@ def between(one: str, other: str) -> Conversation:
     first, second = sorted((one, other))
     digest = blake2b(f"{first}\n{second}".encode(), digest_size=16).digest()
     return Conversation(base64.urlsafe_b64encode(digest)[:22].decode(), (first, second))
-
-
-def shard(employee: str, shards: int) -> int:
-    """The routing shard of an employee, from 0 to `shards` - 1."""
-    return crc32(employee.encode()) % shards
 
 
 def with_other(caller: str, address: str, path: str) -> Conversation:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from random import Random
 
-from chat_service.log.conversation import shard
+from chat_service.fanout.bindings import shard
 from chat_service.settings import ChatSettings
 from tests.bench.amqp_meter import amqp_meter
 from tests.bench.figures.messages import IN_FLIGHT, PAIRS, watched

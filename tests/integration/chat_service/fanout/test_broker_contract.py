@@ -1,5 +1,6 @@
-"""Every broker keeps the contract of `chat_service/fanout/broker.py`; and what RabbitMQ alone can do
-to an instance: go away, fall silent, throw messages away."""
+"""Every broker keeps the contract of `chat_service/fanout/broker.py`.
+
+RabbitMQ can also go away, fall silent and throw messages away: an instance learns of each."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -361,9 +362,9 @@ async def test_a_binding_that_cannot_be_made_does_not_leave_the_instance_deaf(
 async def test_a_queue_that_was_deleted_is_noticed_and_made_again(rabbit: Rabbit) -> None:
     one, other = rabbit.instance, rabbit.other
     await one.broker.bind("red")
-    session = rabbit.broker._session
-    assert session is not None
-    await session.queue.delete(if_unused=False, if_empty=False)
+    link = rabbit.broker._link
+    assert link is not None
+    await link.receiving.queue_delete(link.queue)
     await one.until(lambda: one.calls == ["restored", "interrupted", "restored"])
     await other.say("red")
     await one.heard(b"hello")
