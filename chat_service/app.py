@@ -104,7 +104,7 @@ async def _start(
 
     clock = DatabaseClock(mongo)
     hub = Hub(settings.max_connections, settings.max_employee_connections, clock)
-    delivery = Delivery(hub, store, summaries, settings.hole_wait_seconds)
+    delivery = Delivery(hub, store, summaries, settings.gap_wait_seconds)
     stack.push_async_callback(delivery.sequencer.close)
     # A primary that was deposed may still have answered reads for a moment, without what was
     # acknowledged by its successor.

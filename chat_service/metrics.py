@@ -84,9 +84,9 @@ class _Chat(Collector):
             times.add_metric([where], distribution.buckets(), distribution.total)
         yield times
         yield CounterMetricFamily(
-            "chat_holes_filled",
+            "chat_gaps_filled",
             "Events that did not come and were read from the log",
-            delivery.sequencer.holes_filled,
+            delivery.sequencer.gaps_filled,
         )
         yield CounterMetricFamily("chat_resyncs", "Sockets told to resume", delivery.counts.resyncs)
 

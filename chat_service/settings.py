@@ -84,7 +84,7 @@ class ChatSettings(Settings, frozen=True, kw_only=True):
     commit_batch: Annotated[
         int, Meta(ge=1, le=1000, description="messages in one group commit, at most")
     ] = 256
-    hole_wait_seconds: Annotated[
+    gap_wait_seconds: Annotated[
         Seconds, Meta(description="how long a gap may fill itself before the log is read")
     ] = 0.05
     summary_seconds: Annotated[

@@ -91,7 +91,7 @@ def as_log_event(entry: Entry, participants: tuple[str, str]) -> LogEvent:
 class Delivery:
     """Knows the hub, the sequencer and the fan-out, so that none of them knows another."""
 
-    def __init__(self, hub: Hub, store: EntryStore, summaries: Summaries, hole_wait: float) -> None:
+    def __init__(self, hub: Hub, store: EntryStore, summaries: Summaries, gap_wait: float) -> None:
         self.counts = DeliveryCounts()
         self._hub = hub
         self._store = store
@@ -101,7 +101,7 @@ class Delivery:
             hub.deliver,
             hub.since,
             self._give_up,
-            hole_wait=hole_wait,
+            gap_wait=gap_wait,
             clock=hub.clock,
         )
         self.receiver = Receiver(self._received, self.resync_all)

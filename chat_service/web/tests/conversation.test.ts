@@ -67,13 +67,13 @@ describe("pages", () => {
     expect(older.loaded).toBe("some");
   });
 
-  it("that are the newest leave no hole behind them", () => {
+  it("that are the newest leave no gap behind them", () => {
     expect(seqs(withPage(loaded([1, 2]), page([800, 801], 801, true), ANN, true))).toEqual([800, 801]);
   });
 });
 
 describe("what could not be loaded", () => {
-  it("gets no live messages, which would hide the hole before them", () => {
+  it("gets no live messages, which would hide the gap before them", () => {
     const failed: Conversation = { ...newConversation(BOB), loaded: "failed" };
     const after = apply(failed, message(9));
     expect(after.messages).toEqual([]);

@@ -4,7 +4,7 @@ import type * as wire from "../protocol";
 
 const MOST_UNREAD = 100;
 
-/** How much of the history is here: `messages` have no hole, and end with the newest. */
+/** How much of the history is here: `messages` have no gap, and end with the newest. */
 export type Loaded = "nothing" | "loading" | "failed" | "some" | "all";
 
 export interface Position {
@@ -30,7 +30,7 @@ export interface Conversation {
   readonly changedAt: number;
 }
 
-/** Where a message may be added without leaving a hole, or a page is under way that fills it. */
+/** Where a message may be added without leaving a gap, or a page is under way that fills it. */
 const GROWING: readonly Loaded[] = ["loading", "some", "all"];
 const NOWHERE: Position = { received: 0, read: 0 };
 

@@ -84,7 +84,7 @@ export class Histories {
       return page.messages.length > 0;
     } catch {
       this.shelf.change(other, (known) =>
-        // What is here may have a hole behind it: rather nothing than that.
+        // What is here may have a gap behind it: rather nothing than that.
         newest ? { ...known, messages: [], loaded: "failed" } : { ...known, older: "failed" },
       );
       return false;
