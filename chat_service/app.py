@@ -9,8 +9,8 @@ from aiohttp import web
 
 from chat_service import rest, websocket
 from chat_service.accounts import AuthFeed, Departures, EmployeeLookup, Revocations, RevokedSids
-from chat_service.delivery import Bounds, Delivery, Hub
-from chat_service.fanout import Broker, FanOut, MemoryBroker, RabbitBroker
+from chat_service.delivery import Delivery, Hub
+from chat_service.fanout import Broker, FanOut, MemoryBroker, RabbitBroker, Receiver
 from chat_service.inbox import ConversationList, Conversations, Marking, Summaries
 from chat_service.log import EntryStore, LogSettings, MessageLog
 from chat_service.messaging import Messaging
@@ -21,9 +21,9 @@ from chat_service.rest import CONVERSATION_LIST, MARKING, MESSAGING, PRESENCE, a
 from chat_service.settings import ChatSettings
 from chat_service.websocket import (
     SOCKETS,
+    Backend,
     ResumeLimits,
     Resumption,
-    Services,
     SocketCounts,
     Sockets,
 )
@@ -103,23 +103,36 @@ async def _start(
     summaries = Summaries(conversations, store, settings.summary_seconds)
 
     clock = DatabaseClock(mongo)
-    hub = Hub(settings.max_connections, settings.max_employee_connections, clock)
-    delivery = Delivery(hub, store, summaries, settings.gap_wait_seconds)
-    stack.push_async_callback(delivery.sequencer.close)
-    # A primary that was deposed may still have answered reads for a moment, without what was
-    # acknowledged by its successor.
-    mongo.watch(lambda: delivery.resync_all("the database has another primary"))
+    hub = Hub(
+        settings.max_connections,
+        settings.max_employee_connections,
+        lambda employee: presence.came(employee),
+        lambda employee: presence.left(employee),
+        clock,
+    )
     broker = broker or _broker(settings)
-    fanout = FanOut(broker, settings.instance_id, settings.fanout_shards, delivery.receiver)
+    fanout = FanOut(
+        broker,
+        settings.instance_id,
+        settings.fanout_shards,
+        Receiver(
+            lambda batch: delivery.receiver.batch(batch),
+            lambda reason: delivery.receiver.resync(reason),
+        ),
+    )
     health["rabbitmq"] = fanout.check
     message_log = MessageLog(
         store,
         LogSettings(settings.commit_lanes, settings.commit_batch, settings.max_pending),
-        delivery.committed,
-        delivery.doubtful,
+        lambda batch: delivery.committed(batch),
+        lambda announcements: delivery.doubtful(announcements),
         clock,
     )
-    delivery.connect(fanout, message_log)
+    delivery = Delivery(hub, store, summaries, fanout, message_log, settings.gap_wait_seconds)
+    stack.push_async_callback(delivery.sequencer.close)
+    # A primary that was deposed may still have answered reads for a moment, without what was
+    # acknowledged by its successor.
+    mongo.watch(lambda: delivery.resync_all("the database has another primary"))
     summaries.watch(delivery.doubtful)
     messaging = Messaging(conversations, message_log, store, settings.max_text)
     resumption = Resumption(
@@ -141,10 +154,8 @@ async def _start(
         delivery.tell,
         PresenceTimes(settings.presence_grace_seconds, settings.presence_lease_seconds),
     )
-    hub.watch(presence.came, presence.left)
-    services = Services(
+    backend = Backend(
         settings=settings,
-        bounds=Bounds(settings.max_write_buffer, settings.max_in_flight),
         limits=_limits(settings),
         verifier=verifier,
         hub=hub,
@@ -158,7 +169,7 @@ async def _start(
         draining=asyncio.Event(),
         counts=SocketCounts(),
     )
-    sockets = Sockets(services)
+    sockets = Sockets(backend)
     health["instance"] = sockets.check
     app[VERIFIER] = verifier
     app[MESSAGING] = messaging
@@ -184,7 +195,7 @@ async def _start(
         ).handle,
     )
     health["revoked sessions"] = auth_feed.check
-    expose(app[METRICS].registry, services, auth_feed)
+    expose(app[METRICS].registry, backend, auth_feed)
 
     stack.push_async_callback(_last_words, summaries)
     stack.push_async_callback(presence.end)

@@ -12,18 +12,18 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from chat_service.accounts import AuthFeed
-from chat_service.websocket import Services
+from chat_service.websocket import Backend
 from shared.observability.metrics import Distribution
 
 
-def expose(registry: CollectorRegistry, services: Services, auth_feed: AuthFeed) -> None:
-    """Add the metrics of `services` and `auth_feed` to `registry`."""
-    registry.register(_Chat(services, auth_feed))
+def expose(registry: CollectorRegistry, backend: Backend, auth_feed: AuthFeed) -> None:
+    """Add the metrics of `backend` and `auth_feed` to `registry`."""
+    registry.register(_Chat(backend, auth_feed))
 
 
 class _Chat(Collector):
-    def __init__(self, services: Services, auth_feed: AuthFeed) -> None:
-        self._services = services
+    def __init__(self, backend: Backend, auth_feed: AuthFeed) -> None:
+        self._backend = backend
         self._auth_feed = auth_feed
 
     def collect(self) -> Iterable[Metric]:
@@ -33,13 +33,13 @@ class _Chat(Collector):
         yield from self._fanout()
 
     def _sockets(self) -> Iterable[Metric]:
-        services = self._services
-        counts = services.counts
-        yield GaugeMetricFamily("chat_connections", "Authenticated WebSockets", services.hub.count)
+        backend = self._backend
+        counts = backend.counts
+        yield GaugeMetricFamily("chat_connections", "Authenticated WebSockets", backend.hub.count)
         yield GaugeMetricFamily(
             "chat_connections_limit",
             "WebSockets that this instance accepts",
-            services.settings.max_connections,
+            backend.settings.max_connections,
         )
         yield CounterMetricFamily("chat_sockets_opened", "WebSockets authenticated", counts.opened)
         yield CounterMetricFamily(
@@ -51,7 +51,7 @@ class _Chat(Collector):
         )
 
     def _log(self) -> Iterable[Metric]:
-        log = self._services.log
+        log = self._backend.log
         counts = log.counts
         yield GaugeMetricFamily(
             "chat_pending_sends", "Messages waiting for the database", log.pending
@@ -71,7 +71,7 @@ class _Chat(Collector):
         yield _histogram("chat_commit_seconds", "Time that a group commit takes", counts.seconds)
 
     def _delivery(self) -> Iterable[Metric]:
-        delivery = self._services.delivery
+        delivery = self._backend.delivery
         times = HistogramMetricFamily(
             "chat_delivery_seconds",
             "From the start of an entry's commit until its sockets were given it",
@@ -91,7 +91,7 @@ class _Chat(Collector):
         yield CounterMetricFamily("chat_resyncs", "Sockets told to resume", delivery.counts.resyncs)
 
     def _fanout(self) -> Iterable[Metric]:
-        fanout = self._services.fanout
+        fanout = self._backend.fanout
         yield GaugeMetricFamily(
             "chat_canary_age_seconds",
             "Time since this instance heard itself through the broker",

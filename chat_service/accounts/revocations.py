@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 
 from chat_service.delivery import Hub
+from chat_service.protocol import CloseCode
 from shared.auth_events import RevokedSession
 from shared.observability.logs import get_logger
 
@@ -70,6 +71,6 @@ class Revocations:
         for connection in self._hub:
             if connection.claims.sid in new:
                 self._hub.detach(connection)  # it hears nothing from now on, whether it goes or not
-                connection.revoke()
+                connection.close(CloseCode.SESSION_REVOKED)
                 ended += 1
         log.info("sessions were revoked", sessions=len(new), sockets=ended)
