@@ -9,7 +9,7 @@ from aiohttp import web
 
 from chat_service import rest, websocket
 from chat_service.accounts import AuthFeed, Departures, EmployeeLookup, Revocations, RevokedSids
-from chat_service.delivery import Bounds, Delivery, Hub
+from chat_service.delivery import Delivery, Hub
 from chat_service.fanout import Broker, FanOut, MemoryBroker, RabbitBroker
 from chat_service.inbox import ConversationList, Conversations, InboxStore, Marking, Summaries
 from chat_service.log import EntryStore, LogSettings, MessageLog
@@ -21,9 +21,9 @@ from chat_service.rest import CONVERSATION_LIST, MARKING, MESSAGING, PRESENCE, a
 from chat_service.settings import ChatSettings
 from chat_service.websocket import (
     SOCKETS,
+    Backend,
     ResumeLimits,
     Resumption,
-    Services,
     SocketCounts,
     Sockets,
 )
@@ -110,13 +110,13 @@ async def _start(
         PresenceTimes(settings.presence_grace_seconds, settings.presence_lease_seconds),
     )
     clock = DatabaseClock(mongo)
-    hub = Hub(settings.max_connections, settings.max_employee_connections, clock)
-    hub.watch(presence.came, presence.left)
-    delivery = Delivery(hub, store, summaries, settings.hole_wait_seconds)
-    stack.push_async_callback(delivery.sequencer.close)
-    # A primary that was deposed may still have answered reads for a moment, without what was
-    # acknowledged by its successor.
-    mongo.watch(lambda: delivery.resync_all("the database has another primary"))
+    hub = Hub(
+        settings.max_connections,
+        settings.max_employee_connections,
+        presence.came,
+        presence.left,
+        clock,
+    )
     broker = broker or _broker(settings)
     fanout = FanOut(broker, settings.instance_id, settings.fanout_shards)
     health["rabbitmq"] = fanout.probe.check
@@ -125,7 +125,11 @@ async def _start(
         LogSettings(settings.commit_lanes, settings.commit_batch, settings.max_pending),
         clock,
     )
-    delivery.connect(fanout, message_log)
+    delivery = Delivery(hub, store, summaries, fanout, message_log, settings.gap_wait_seconds)
+    stack.push_async_callback(delivery.sequencer.close)
+    # A primary that was deposed may still have answered reads for a moment, without what was
+    # acknowledged by its successor.
+    mongo.watch(lambda: delivery.resync_all("the database has another primary"))
     messaging = Messaging(conversations, inbox, message_log, store, settings.max_text)
     resumption = Resumption(
         inbox,
@@ -139,9 +143,8 @@ async def _start(
     )
     marking = Marking(inbox, store, message_log.heads, delivery.marked)
     rates = RateLimiter(settings.op_rate, settings.op_burst) if settings.rate_limits else None
-    services = Services(
+    backend = Backend(
         settings=settings,
-        bounds=Bounds(settings.max_write_buffer, settings.max_in_flight),
         limits=_limits(settings),
         verifier=verifier,
         hub=hub,
@@ -155,7 +158,7 @@ async def _start(
         draining=asyncio.Event(),
         counts=SocketCounts(),
     )
-    sockets = Sockets(services)
+    sockets = Sockets(backend)
     health["instance"] = sockets.check
     app[VERIFIER] = verifier
     app[MESSAGING] = messaging
@@ -182,7 +185,7 @@ async def _start(
         ).handle,
     )
     health["revoked sessions"] = auth_feed.check
-    expose(app[METRICS].registry, services, auth_feed)
+    expose(app[METRICS].registry, backend, auth_feed)
 
     stack.push_async_callback(_last_words, summaries)
     stack.push_async_callback(presence.end)

@@ -13,20 +13,20 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from chat_service.accounts import AuthFeed
-from chat_service.websocket import Services
+from chat_service.websocket import Backend
 from shared.observability.metrics import Distribution
 
 V = TypeVar("V", int, Distribution)
 
 
-def expose(registry: CollectorRegistry, services: Services, auth_feed: AuthFeed) -> None:
-    """Add the metrics of `services` and `auth_feed` to `registry`."""
-    registry.register(_Chat(services, auth_feed))
+def expose(registry: CollectorRegistry, backend: Backend, auth_feed: AuthFeed) -> None:
+    """Add the metrics of `backend` and `auth_feed` to `registry`."""
+    registry.register(_Chat(backend, auth_feed))
 
 
 class _Chat(Collector):
-    def __init__(self, services: Services, auth_feed: AuthFeed) -> None:
-        self._services = services
+    def __init__(self, backend: Backend, auth_feed: AuthFeed) -> None:
+        self._backend = backend
         self._auth_feed = auth_feed
 
     def collect(self) -> Iterable[Metric]:
@@ -36,9 +36,9 @@ class _Chat(Collector):
         yield from self._fanout()
 
     def _sockets(self) -> Iterable[Metric]:
-        limit = self._services.settings.max_connections
-        counts = self._services.counts
-        yield _gauge("chat_connections", "Authenticated WebSockets", self._services.hub.count)
+        hub, counts = self._backend.hub, self._backend.counts
+        limit = self._backend.settings.max_connections
+        yield _gauge("chat_connections", "Authenticated WebSockets", hub.count)
         yield _gauge("chat_connections_limit", "WebSockets that this instance accepts", limit)
         yield _counter("chat_sockets_opened", "WebSockets authenticated so far", counts.opened)
         yield _counter(
@@ -48,7 +48,7 @@ class _Chat(Collector):
         yield _counter("chat_resumed_entries", "Entries sent by resumes", counts.caught_up)
 
     def _log(self) -> Iterable[Metric]:
-        log = self._services.log
+        log = self._backend.log
         counts = log.counts
         yield _gauge("chat_pending_sends", "Messages waiting for the database", log.pending)
         yield _counter(
@@ -66,7 +66,7 @@ class _Chat(Collector):
         yield _histogram("chat_commit_seconds", "Duration of a group commit", counts.seconds)
 
     def _delivery(self) -> Iterable[Metric]:
-        delivery = self._services.delivery
+        delivery = self._backend.delivery
         counts = delivery.counts
         yield _histogram(
             "chat_delivery_seconds",
@@ -75,14 +75,14 @@ class _Chat(Collector):
             label="committed",
         )
         yield _counter(
-            "chat_holes_filled",
+            "chat_gaps_filled",
             "Missing events that were read from the log",
-            delivery.sequencer.holes_filled,
+            delivery.sequencer.gaps_filled,
         )
         yield _counter("chat_resyncs", "WebSockets told to resume", counts.resyncs)
 
     def _fanout(self) -> Iterable[Metric]:
-        fanout = self._services.fanout
+        fanout = self._backend.fanout
         yield _gauge(
             "chat_probe_age_seconds",
             "Time since a probe of this instance came back through the broker",

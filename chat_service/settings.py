@@ -86,7 +86,7 @@ class ChatSettings(Settings, frozen=True, kw_only=True):
     commit_batch: Annotated[
         int, Meta(ge=1, le=1000, description="most messages in one group commit")
     ] = 256
-    hole_wait_seconds: Annotated[
+    gap_wait_seconds: Annotated[
         Seconds, Meta(description="how long to wait for a missing event before reading the log")
     ] = 0.05
     summary_seconds: Annotated[

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 
 from chat_service.delivery import Hub
+from chat_service.protocol import CloseCode
 from shared.auth_events import RevokedSession
 from shared.observability.logs import get_logger
 
@@ -71,6 +72,6 @@ class Revocations:
         for connection in self._hub:
             if connection.claims.sid in new:
                 self._hub.detach(connection)  # it receives nothing more, however long it takes
-                connection.revoke()
+                connection.close(CloseCode.SESSION_REVOKED)
                 closed += 1
         log.info("sessions were revoked", sessions=len(new), sockets=closed)

@@ -5,9 +5,19 @@ sequencer puts events in order; `Hub` knows who is connected; a `Connection` is 
 outgoing side.
 """
 
-from chat_service.delivery.connection import Bounds, Connection, Flusher
+from chat_service.delivery.connection import Connection
 from chat_service.delivery.delivery import Delivery, as_log_event
 from chat_service.delivery.frames import text_frame
 from chat_service.delivery.hub import Hub
+from chat_service.delivery.writer import Flusher, Writer, WriterState
 
-__all__ = ["Bounds", "Connection", "Delivery", "Flusher", "Hub", "as_log_event", "text_frame"]
+__all__ = [
+    "Connection",
+    "Delivery",
+    "Flusher",
+    "Hub",
+    "Writer",
+    "WriterState",
+    "as_log_event",
+    "text_frame",
+]

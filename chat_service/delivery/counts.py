@@ -6,9 +6,9 @@ from shared.observability.metrics import Distribution, seconds
 
 
 class DeliveryCounts(Struct):
-    """Of delivery. Times are from the start of an entry's commit until it was given to the sockets,
-    of the oldest entry of each batch: one that was committed `here`, or came from `elsewhere`.
-    `resyncs` are sockets that were told to resume."""
+    """Times are from the start of an entry's commit until its sockets were given it. They are
+    measured for the oldest entry of each batch, committed `here` or received from `elsewhere`.
+    `resyncs` counts sockets that were told to resume."""
 
     here: Distribution = field(default_factory=seconds)
     elsewhere: Distribution = field(default_factory=seconds)

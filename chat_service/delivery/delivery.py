@@ -1,4 +1,4 @@
-"""From a commit to everyone who is owed it: the answer, the sockets here, the other instances."""
+"""What follows a commit: the sender's answer, the event to the sockets here, the publication."""
 
 import asyncio
 import random
@@ -37,15 +37,15 @@ from chat_service.protocol import (
 from shared.observability.metrics import Distribution
 
 RESYNC_SPREAD_SECONDS = 2.0
+"""An instance spreads its resyncs over at least this time."""
 RESYNCS_A_SECOND = 1000
-"""Sockets are told to resume spread over at least this time, and so many a second at the most: a
-resume costs the database about a millisecond."""
+"""An instance sends no more resyncs than that: a resume costs the database about a millisecond."""
 
 
 def event_of(
     entry: Entry, participants: tuple[str, str], previous_at: int, late_after: int | None = None
 ) -> Event:
-    """A committed entry with its WebSocket frame, encoded once for all its sockets."""
+    """The event of a committed entry. Its frame is encoded here, once for all sockets."""
     first, second = participants
     return Event(
         conversation=entry.conversation,
@@ -60,7 +60,7 @@ def event_of(
 
 
 def as_log_event(entry: Entry, participants: tuple[str, str]) -> LogEvent:
-    """A committed entry as sockets are told of it."""
+    """A committed entry as the protocol shows it."""
     text = UNSET if entry.text is None else entry.text
     if entry.kind is Kind.MESSAGE:
         return Message(
@@ -89,32 +89,39 @@ def as_log_event(entry: Entry, participants: tuple[str, str]) -> LogEvent:
 
 
 class Delivery:
-    """Knows the hub, the sequencer and the fan-out, so that none of them knows another."""
+    """Knows the hub, the sequencer and the fan-out, so that none of them knows another.
 
-    def __init__(self, hub: Hub, store: EntryStore, summaries: Summaries, hole_wait: float) -> None:
+    `committed` and `doubtful` are for the message log to call, `receiver` is for the fan-out. A gap
+    may fill itself for `gap_wait` seconds before it is read from the log.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        store: EntryStore,
+        summaries: Summaries,
+        fanout: FanOut,
+        log: MessageLog,
+        gap_wait: float,
+    ) -> None:
         self.counts = DeliveryCounts()
+        self.receiver = Receiver(self._received, self.resync_all)
         self._hub = hub
         self._store = store
         self._summaries = summaries
+        self._fanout = fanout
+        self._heads = log.heads
         self.sequencer = Sequencer(
             self._missing,
             hub.deliver,
             hub.since,
             self._give_up,
-            hole_wait=hole_wait,
+            gap_wait=gap_wait,
             clock=hub.clock,
         )
-        self.receiver = Receiver(self._received, self.resync_all)
-        self._fanout: FanOut
-        self._log: MessageLog
-
-    def connect(self, fanout: FanOut, log: MessageLog) -> None:
-        """Both call in here and are called from here; call this once, before they run."""
-        self._fanout = fanout
-        self._log = log
 
     def committed(self, batch: Sequence[Committed]) -> None:
-        """Answer the senders, then tell everyone else."""
+        """Answer the senders of durable entries, then tell everyone else."""
         events = []
         repeats = []
         for item in batch:
@@ -131,40 +138,40 @@ class Delivery:
         self._fanout.publish(events)
         self._summaries.note(batch)
         if repeats:
-            # They were delivered before, unless a crash came between: the sequencers know.
+            # Delivered already, unless a process died in between. The sequencers know.
             self.doubtful(repeats)
 
     def doubtful(self, announcements: Sequence[Announcement]) -> None:
-        """These conversations may have entries that nobody was told of."""
+        """Announce the heads of conversations with entries that perhaps nobody was told of."""
         for news in announcements:
             self.sequencer.announce(news)
         self._fanout.announce(announcements)
 
     def typing(self, sender: str, conversation: Conversation, *, active: bool) -> None:
-        """Tell the other one that `sender` types, or stopped."""
+        """Tell the other participant that `sender` types, or stopped typing."""
         frame = text_frame(encode(TypingEvent(conversation.id, sender, active)))
         self.tell((conversation.other(sender),), frame)
 
     def marked(self, conversation: Conversation, employee: str, marker: Marker) -> None:
-        """Tell both participants how far `employee` is."""
+        """Tell both participants what `employee` has received and read."""
         event = MarkerEvent(conversation.id, employee, marker.received, marker.read)
         frame = text_frame(encode(event))
         self.tell(conversation.participants, frame)
 
     def resync_all(self, reason: str) -> None:
-        """All sockets here may have missed something, or been told less than there was."""
+        """Tell every socket here to resume: any of them may have missed something."""
         self._resync(list(self._hub), reason)
 
     def tell(self, employees: tuple[str, ...], frame: bytes) -> None:
-        """Give `frame` to all sockets of `employees` that are not busy, on any instance."""
+        """Give `frame` to all sockets of `employees`, on any instance; it is dropped for those that
+        read slowly, and where the broker is away."""
         signal = Signal(employees, frame)
         self._hub.signal(signal)
         self._fanout.signal(signal)
 
     def _received(self, batch: Batch) -> None:
-        heads = self._log.heads
         for event in batch.events:
-            heads.observe(event.conversation, event.seq, event.at)
+            self._heads.observe(event.conversation, event.seq, event.at)
             self.sequencer.offer(event)
         self._measure(batch.events, self.counts.elsewhere)
         for signal in batch.signals:
@@ -173,8 +180,7 @@ class Delivery:
             self.sequencer.announce(news)
 
     def _measure(self, events: Sequence[Event], delays: Distribution) -> None:
-        """Add how long ago the first of `events` was written, unless that was long before it could
-        be told."""
+        """Add how long ago the first of `events` was written, unless it could not be told then."""
         if events and events[0].late_after is None:
             delays.add(max(0.0, self._hub.clock() - events[0].at / 1000))
 

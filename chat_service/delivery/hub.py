@@ -1,40 +1,37 @@
-"""Employee to live connections, on this instance. It must never know storage or the broker."""
+"""Who is connected to this instance. It must never know storage or the broker."""
 
-import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
+from chat_service.delivery.connection import Connection
 from chat_service.fanout import Event, Signal
 from shared.errors import TooManyConnections
 
-if TYPE_CHECKING:
-    from chat_service.delivery.connection import Connection
-
 
 class Hub:
-    """Who is connected here."""
+    """The connections of each employee.
+
+    `came` is called at an employee's first connection, `left` after the last one. `clock` is the
+    one that entries are written by, in seconds since the epoch.
+    """
 
     def __init__(
         self,
         max_connections: int,
         max_employee_connections: int,
-        clock: Callable[[], float] = time.time,
+        came: Callable[[str], None],
+        left: Callable[[str], None],
+        clock: Callable[[], float],
     ) -> None:
         self.clock = clock
         self._max = max_connections
         self._max_employee = max_employee_connections
         self._connections: dict[str, list[Connection]] = {}
         self._since: dict[str, float] = {}
-        self._came: Callable[[str], None] = lambda employee: None
-        self._left: Callable[[str], None] = lambda employee: None
-        self.count = 0
-
-    def watch(self, came: Callable[[str], None], left: Callable[[str], None]) -> None:
-        """From now on call `came` at an employee's first connection, `left` after the last."""
         self._came = came
         self._left = left
+        self.count = 0
 
-    def attach(self, connection: "Connection") -> None:
+    def attach(self, connection: Connection) -> None:
         """Raises `TooManyConnections`, of this instance or of this employee."""
         employee = connection.employee
         present = self._connections.get(employee, [])
@@ -49,7 +46,7 @@ class Hub:
         present.append(connection)
         self.count += 1
 
-    def detach(self, connection: "Connection") -> None:
+    def detach(self, connection: Connection) -> None:
         employee = connection.employee
         present = self._connections.get(employee)
         if present is None or connection not in present:
@@ -62,7 +59,8 @@ class Hub:
             self._left(employee)
 
     def since(self, first: str, second: str) -> float | None:
-        """When (seconds since the epoch) the one who has been connected for longer came."""
+        """When the one of the two came who has been connected for longer, by `clock`; None where
+        neither is connected."""
         one = self._since.get(first)
         other = self._since.get(second)
         if one is None or (other is not None and other < one):
@@ -74,18 +72,18 @@ class Hub:
         connections = self._connections
         for connection in connections.get(event.first, ()):
             if connection is not origin:
-                connection.deliver(event)
+                connection.gate.deliver(event)
         for connection in connections.get(event.second, ()):
             if connection is not origin:
-                connection.deliver(event)
+                connection.gate.deliver(event)
 
     def signal(self, signal: Signal) -> None:
-        """Give `signal` to every connection of its employees that is not busy."""
+        """Give `signal` to every connection of its employees, except those that read slowly."""
         for employee in signal.to:
             for connection in self._connections.get(employee, ()):
                 connection.signal(signal.frame)
 
-    def of(self, *employees: str) -> "list[Connection]":
+    def of(self, *employees: str) -> list[Connection]:
         """The connections of these employees."""
         return [
             connection
@@ -96,5 +94,5 @@ class Hub:
     def employees(self) -> Iterator[str]:
         return iter(self._connections)
 
-    def __iter__(self) -> "Iterator[Connection]":
+    def __iter__(self) -> Iterator[Connection]:
         return iter([one for present in self._connections.values() for one in present])

@@ -4,8 +4,8 @@ from msgspec import Struct
 
 
 class SocketCounts(Struct):
-    """Of sockets. `slow` ones were cut off because they did not read; `caught_up` are entries that
-    resumes sent."""
+    """Since the start: sockets that were `opened`, and cut off because they were `slow` to read;
+    `resumes`, and the entries that these sent (`caught_up`)."""
 
     opened: int = 0
     slow: int = 0

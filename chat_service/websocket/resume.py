@@ -12,12 +12,13 @@ from chat_service.protocol import ResumedConversation, encode
 from shared.errors import FieldProblem, InvalidInput, NotParticipant
 
 READ_AT_ONCE = 256
-"""Entries; with the longest texts they have 4 MiB."""
+"""Entries in one read: at most 4 MiB, with the longest texts."""
 
 
 class ResumeLimits(Struct, frozen=True):
-    """`conversations` that a resume may name and will name; `entries` it sends, of one
-    conversation and in all; `bytes` that these have, unless the first alone has more."""
+    """A device names at most so many `conversations`, and is told the heads of as many, the newest.
+    It is sent at most so many `entries` of one conversation, so many in `total`, and so many
+    `bytes` of them; the first entry is sent even where it alone has more."""
 
     conversations: int
     entries: int
@@ -26,10 +27,10 @@ class ResumeLimits(Struct, frozen=True):
 
 
 class CatchUp(Struct, frozen=True):
-    """What a device missed, in order, as frames' payloads, and where each conversation stands
-    after it. They may wait for a slow peer: nothing but their bytes is kept until then.
+    """What a device missed: `events` in order, and how each conversation stands after them.
 
-    `covered` are the positions up to which live events must not come again.
+    Events are encoded already, so that a slow peer keeps only bytes waiting. `covered` are the
+    positions up to which live events must not come again.
     """
 
     events: list[bytes]
@@ -38,7 +39,7 @@ class CatchUp(Struct, frozen=True):
 
 
 class Resumption:
-    """Reads what devices missed."""
+    """Reads what devices missed, within `limits`."""
 
     def __init__(
         self,
@@ -53,8 +54,8 @@ class Resumption:
     async def catch_up(self, employee: str, cursors: Mapping[str, int]) -> CatchUp:
         """Everything after `cursors`, as far as the limits go.
 
-        Conversations that the device does not name, but has, are named with their heads. Call it
-        only while the device's live events wait. Raises `InvalidInput`, `NotParticipant` or
+        Of the employee's other conversations, the newest are named with their heads. Call it only
+        while the socket's live events are held. Raises `InvalidInput`, `NotParticipant` or
         `Unavailable`.
         """
         if len(cursors) > self._limits.conversations:
@@ -86,8 +87,8 @@ class Resumption:
         named: Mapping[str, Conversation],
         heads: Mapping[str, int],
     ) -> tuple[list[bytes], dict[str, int]]:
-        """Events after the cursors, and up to where they go; of a conversation with too many, the
-        oldest that fit."""
+        """Events after the cursors, and where each conversation ends with them. Where they are too
+        many, the oldest of each."""
         wanted: dict[str, int] = {}
         stop: dict[str, int] = {}
         total = 0

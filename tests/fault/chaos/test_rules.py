@@ -162,7 +162,7 @@ FORGED: dict[str, tuple[str, Change]] = {
         "repositioned",
         edit_first(Answered, lambda one: replace(one, seq=7), id="m4"),
     ),
-    "the log has a hole": ("gap", edit_logs(without(3))),
+    "the log has a gap": ("gap", edit_logs(without(3))),
     "a device never got the last entry": ("gap", remove(Saw, client=PHONE, seq=6)),
     "a device says itself that it lacks something": (
         "gap",

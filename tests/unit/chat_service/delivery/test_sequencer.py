@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat_service.delivery.sequencer import CLOCK_SKEW_MS, MAX_HOLE, Sequencer
+from chat_service.delivery.sequencer import CLOCK_SKEW_MS, MAX_GAP, Sequencer
 from chat_service.fanout.events import Event
 from chat_service.log.entries import Announcement
 from shared.errors import Unavailable
@@ -34,10 +34,15 @@ class Stage:
             lambda event, _: self.released.append(event.seq),
             lambda first, second: self.since,
             self._resync,
-            hole_wait=0.001,
+            gap_wait=0.001,
+            clock=time.time,
         )
         for _ in range(entries):
             self.commit()
+
+    def first(self, conversation: str) -> None:
+        """The first event of another conversation."""
+        self.sequencer.offer(Event(conversation, 1, self.now, 0, ANN, BOB, b"1"))
 
     def commit(self, at: int | None = None) -> Event:
         seq = len(self.log) + 1
@@ -102,7 +107,7 @@ async def test_a_lost_event_is_read_from_the_log() -> None:
     stage.sequencer.offer(stage.commit())
     await stage.until_released(3)
     assert stage.released == [1, 2, 3]
-    assert stage.sequencer.holes_filled == 1
+    assert stage.sequencer.gaps_filled == 1
 
 
 async def test_history_from_before_the_reader_came_is_not_released() -> None:
@@ -223,10 +228,10 @@ async def test_a_repeat_of_what_was_released_before_its_reader_came_is_not_relea
     assert stage.released == [1, 2, 3, 4, 5, 6]
 
 
-async def test_across_a_large_hole_the_sockets_are_told_to_resume() -> None:
+async def test_across_a_large_gap_the_sockets_are_told_to_resume() -> None:
     stage = Stage()
     stage.sequencer.offer(stage.commit())
-    for _ in range(MAX_HOLE + 1):
+    for _ in range(MAX_GAP + 1):
         stage.commit()
     last = stage.commit()
     stage.sequencer.offer(last)
@@ -235,7 +240,7 @@ async def test_across_a_large_hole_the_sockets_are_told_to_resume() -> None:
     assert stage.resyncs == 1
 
 
-async def test_a_hole_is_filled_when_the_log_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_gap_is_filled_when_the_log_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chat_service.delivery.sequencer.RETRY_SECONDS", 0.001)
     stage = Stage()
     stage.sequencer.offer(stage.commit())
@@ -249,11 +254,46 @@ async def test_a_hole_is_filled_when_the_log_is_back(monkeypatch: pytest.MonkeyP
     assert stage.released == [1, 2, 3]
 
 
+async def test_the_position_that_was_used_least_recently_is_forgotten_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chat_service.delivery.sequencer.KNOWN_POSITIONS", 2)
+    stage = Stage()
+    stage.sequencer.offer(stage.commit())
+    stage.first("d")
+    stage.sequencer.offer(stage.commit())
+    stage.first("e")
+    assert [stage.sequencer.position(conversation) for conversation in "cde"] == [2, None, 1]
+
+
+async def test_a_position_that_is_being_backfilled_is_not_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chat_service.delivery.sequencer.KNOWN_POSITIONS", 2)
+    stage = Stage()
+    stage.sequencer.offer(stage.commit())
+    stage.commit()
+    stage.sequencer.offer(stage.commit())
+    for conversation in "defg":
+        stage.first(conversation)
+    assert stage.sequencer.position("c") == 1
+    stage.released.clear()
+    await stage.until_released(3)
+    assert stage.released == [2, 3]
+    stage.first("h")
+    assert [stage.sequencer.position(conversation) for conversation in "defgh"].count(1) == 1
+
+
 async def test_the_origin_goes_with_its_event() -> None:
     stage = Stage()
     origins: list[object] = []
     sequencer = Sequencer(
-        stage.read, lambda _, origin: origins.append(origin), lambda *_: stage.since, stage._resync
+        stage.read,
+        lambda _, origin: origins.append(origin),
+        lambda *_: stage.since,
+        stage._resync,
+        gap_wait=0.001,
+        clock=time.time,
     )
     sequencer.offer(stage.commit(), "socket")
     sequencer.offer(stage.commit())
