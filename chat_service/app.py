@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 
 import aiohttp
 from aiohttp import web
@@ -106,9 +107,6 @@ async def _start(
     hub = Hub(settings.max_connections, settings.max_employee_connections, clock)
     delivery = Delivery(hub, store, summaries, settings.hole_wait_seconds)
     stack.push_async_callback(delivery.sequencer.close)
-    # A primary that was deposed may still have answered reads for a moment, without what was
-    # acknowledged by its successor.
-    mongo.watch(lambda: delivery.resync_all("the database has another primary"))
     broker = broker or _broker(settings)
     fanout = FanOut(broker, settings.instance_id, settings.fanout_shards, delivery.receiver)
     health["rabbitmq"] = fanout.check
@@ -186,11 +184,15 @@ async def _start(
     health["revoked sessions"] = auth_feed.check
     expose(app[METRICS].registry, services, auth_feed)
 
+    def elected() -> None:
+        # For a moment a deposed primary may have answered reads without the newest entries.
+        delivery.resync_all("the database has another primary")
+
     stack.push_async_callback(_last_words, summaries)
     stack.push_async_callback(presence.end)
     keep_running(
         stack,
-        mongo.run,
+        partial(mongo.run, elected),
         clock.run,
         message_log.run,
         summaries.run,
