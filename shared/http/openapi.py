@@ -18,6 +18,7 @@ from shared.errors import (
     InvalidInput,
     MalformedBody,
     MalformedRequest,
+    RateLimited,
     ServiceError,
     Unauthorized,
     Unavailable,
@@ -130,7 +131,7 @@ def possible_errors(endpoint: Endpoint) -> list[type[ServiceError]]:
         Unavailable,
     ]
     if not endpoint.public:
-        kinds.append(Unauthorized)
+        kinds += [Unauthorized, RateLimited]
     if endpoint.body is not None:
         kinds += [MalformedBody, BodyTimeout, BodyTooLarge, UnsupportedMediaType, InvalidInput]
     if endpoint.query is not None:
