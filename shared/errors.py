@@ -1,7 +1,7 @@
-"""The errors a client can be told of, each with its stable code; the same over HTTP and WebSocket.
+"""The errors that clients see, each with a stable code; the same over HTTP and WebSocket.
 
-Raise one where the fact is known. Do not raise one for a fault of our own: an unexpected exception
-is logged and becomes `internal_error`, and tells the client nothing.
+Raise one where the fact is known. Do not raise one for a bug: an unexpected exception is logged and
+becomes `internal_error`, which tells the client nothing.
 """
 
 from typing import ClassVar
@@ -17,10 +17,10 @@ class FieldProblem(Struct, frozen=True):
 
 
 class ServiceError(Exception):
-    """An answer that is not what the client asked for.
+    """A request or op that failed.
 
-    `code` is stable and for programs, `detail` is a sentence for people, `retry_after` is in
-    seconds: how long a client should wait before it sends the same again.
+    `code` is stable and for programs, `detail` is a sentence for people. `retry_after` is how many
+    seconds a client should wait before it sends the same again.
     """
 
     code: ClassVar[str]
@@ -61,7 +61,7 @@ class MalformedRequest(ServiceError):
 class BodyTimeout(ServiceError):
     code = "body_timeout"
     status = 408
-    title = "The body did not come in time"
+    title = "The body did not arrive in time"
 
 
 class HeadersTooLarge(ServiceError):
@@ -85,7 +85,7 @@ class UnsupportedMediaType(ServiceError):
 class Unauthorized(ServiceError):
     code = "unauthorized"
     status = 401
-    title = "A valid access token is needed"
+    title = "A valid access token is required"
 
 
 class InvalidCredentials(ServiceError):
@@ -103,7 +103,7 @@ class Forbidden(ServiceError):
 class SignUpClosed(ServiceError):
     code = "sign_up_closed"
     status = 403
-    title = "Nobody can sign up, or not with this address"
+    title = "Signing up is closed, or closed to this address"
 
 
 class SenderMismatch(ServiceError):
@@ -115,13 +115,13 @@ class SenderMismatch(ServiceError):
 class NotSender(ServiceError):
     code = "not_sender"
     status = 403
-    title = "Only its sender may do this to a message"
+    title = "Only the sender may change a message"
 
 
 class NotParticipant(ServiceError):
     code = "not_participant"
     status = 403
-    title = "The caller does not take part in this conversation"
+    title = "The caller is not a participant of this conversation"
 
 
 class ForeignOrigin(ServiceError):
@@ -169,7 +169,7 @@ class EmailTaken(ServiceError):
 class IdConflict(ServiceError):
     code = "id_conflict"
     status = 409
-    title = "The id names something else already"
+    title = "The id is already in use for something else"
 
 
 class MessageDeleted(ServiceError):
@@ -187,7 +187,7 @@ class RateLimited(ServiceError):
 class InternalError(ServiceError):
     code = "internal_error"
     status = 500
-    title = "Something went wrong on our side"
+    title = "Something went wrong on the server"
 
 
 class TooManyConnections(ServiceError):
@@ -197,7 +197,7 @@ class TooManyConnections(ServiceError):
 
 
 class Unavailable(ServiceError):
-    """A dependency is down or busy; nothing was acknowledged and the same may be sent again."""
+    """A dependency is down or busy. Nothing was acknowledged; the same may be sent again."""
 
     code = "unavailable"
     status = 503
@@ -205,5 +205,5 @@ class Unavailable(ServiceError):
 
 
 def error_types() -> list[type[ServiceError]]:
-    """Every kind of error, in order of status, for documentation."""
+    """Every kind of error in order of status, for documentation."""
     return sorted(ServiceError.__subclasses__(), key=lambda kind: (kind.status, kind.code))

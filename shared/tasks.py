@@ -81,15 +81,15 @@ async def every(seconds: float, step: Step, *, jitter: float = 0.0) -> NoReturn:
 
 
 async def whenever(work: asyncio.Event, step: Step, *, after: float = 0.0) -> NoReturn:
-    """Each time `work` is set, clear it, collect more for `after` seconds, and await `step`.
+    """Each time `work` is set, let more come in for `after` seconds, clear it, and await `step`.
 
-    `work` may be set again while `step` runs. A failure is treated as in `every`, and sets `work`
-    again. Runs until cancelled.
+    If `work` is set while `step` runs, another step follows. A failure is treated as in `every`,
+    and sets `work` again. Runs until cancelled.
     """
     while True:
         await work.wait()
-        work.clear()
         await asyncio.sleep(after)
+        work.clear()
         if not await _succeeds(step):
             work.set()
 

@@ -1,6 +1,6 @@
-"""An OpenAPI 3.1 document from the declarations of endpoints and their msgspec types.
+"""Generates an OpenAPI 3.1 document from the endpoints' declarations and their msgspec types.
 
-It says what the code does because it is made of what the code runs on; nothing is written twice.
+The services run on the same declarations, so the document cannot disagree with the code.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ from shared.http.endpoints import Endpoint, path_parameters
 from shared.json_schema import Schema, schemas_of
 
 INTERFACE_VERSION = "1.0.0"
-"""Of the interface, not of the software: the first number changes when clients would break."""
+"""Of the interface, not of the software: the major version changes when clients would break."""
 
 JSON = "application/json"
 TEXT = "text/plain"
@@ -90,11 +90,10 @@ class Document(Struct, frozen=True):
 
 
 def document(*, title: str, description: str, endpoints: Iterable[Endpoint]) -> Document:
-    """What `endpoints` take and answer; those that are not `documented` are left out."""
-    shown = [endpoint for endpoint in endpoints if endpoint.documented]
+    """The document of `endpoints`."""
     schemas = _Schemas()
     paths: dict[str, dict[str, Operation]] = {}
-    for endpoint in shown:
+    for endpoint in endpoints:
         operations = paths.setdefault(_template(endpoint.path), {})
         operations[endpoint.method.lower()] = _operation(endpoint, schemas)
     return Document(
@@ -106,7 +105,7 @@ def document(*, title: str, description: str, endpoints: Iterable[Endpoint]) -> 
             "schemas": schemas.components,
             "headers": {
                 "X-Request-ID": {
-                    "description": "Names this request in the logs: the caller's, if it sent one",
+                    "description": "Names this request in the logs; the client may choose it",
                     "schema": {"type": "string"},
                 },
                 "Retry-After": {
@@ -122,7 +121,7 @@ def document(*, title: str, description: str, endpoints: Iterable[Endpoint]) -> 
 
 
 def possible_errors(endpoint: Endpoint) -> list[type[ServiceError]]:
-    """Every error that `endpoint` can give: those it declares and those its declaration implies."""
+    """Every error that `endpoint` can return: declared ones, and those its declaration implies."""
     kinds: list[type[ServiceError]] = [
         *endpoint.errors,
         MalformedRequest,
@@ -140,17 +139,17 @@ def possible_errors(endpoint: Endpoint) -> list[type[ServiceError]]:
 
 
 class _Schemas:
-    """The named schemas of a document, collected while its operations are written."""
+    """Collects the named schemas of a document."""
 
     def __init__(self) -> None:
         self.components: dict[str, Schema] = {}
 
     def of(self, kind: Any) -> Schema:
-        """The schema of `kind`: a reference where it is a struct, else the schema itself."""
+        """The schema of `kind`: for a struct a reference, else the schema itself."""
         (schema,), components = schemas_of([kind])
         for name, component in components.items():
             if self.components.setdefault(name, component) != component:
-                raise ValueError(f"two different types are named {name} in this interface")
+                raise ValueError(f"two different types of this interface are named {name}")
         return schema
 
 
@@ -181,7 +180,7 @@ def _query_parameters(endpoint: Endpoint, schemas: _Schemas) -> Iterable[Paramet
     for part in msgspec.structs.fields(endpoint.query):
         schema = dict(schemas.of(part.type))
         options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
-        if len(options) == 1:  # "or null" of a parameter is said by leaving it out
+        if len(options) == 1:  # a parameter that may be null is one that may be omitted
             del schema["anyOf"]
             schema |= options[0]
         if not part.required and part.default not in (None, (), msgspec.NODEFAULT, msgspec.UNSET):
@@ -196,7 +195,7 @@ def _query_parameters(endpoint: Endpoint, schemas: _Schemas) -> Iterable[Paramet
 
 
 def _replies(endpoint: Endpoint, schemas: _Schemas) -> dict[str, Reply]:
-    """Declared replies and errors by status; a status may have one of each."""
+    """Declared replies and errors by status; a status may have both."""
     errors: dict[int, list[type[ServiceError]]] = {}
     for kind in possible_errors(endpoint):
         errors.setdefault(kind.status, []).append(kind)
@@ -236,7 +235,7 @@ def _template(path: str) -> str:
 
 
 def _operation_id(endpoint: Endpoint) -> str:
-    """`getEmployeesByEmail` for `GET /employees/{email}`: as unique as method and path."""
+    """`getEmployeesByEmail` for `GET /employees/{email}`: unique, as method and path are."""
     words = [endpoint.method.lower()]
     for part in endpoint.path.split("/"):
         names = path_parameters(part)

@@ -1,4 +1,4 @@
-"""Prometheus metrics: one registry per application; no label names a person or a conversation."""
+"""Prometheus metrics: one registry per application. No label names a person or a conversation."""
 
 import asyncio
 from bisect import bisect_left
@@ -26,7 +26,7 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
 class Distribution:
-    """How often values fell into each bucket; `bounds` are the upper ones, inclusive, ascending."""
+    """A histogram; `bounds` are the inclusive upper bounds of its buckets, ascending."""
 
     __slots__ = ("bounds", "counts", "total")
 
@@ -40,7 +40,7 @@ class Distribution:
         self.total += value
 
     def buckets(self) -> Sequence[tuple[str, float]]:
-        """As Prometheus has them: each upper bound with the count of everything up to it."""
+        """Each upper bound with the cumulative count, as Prometheus expects."""
         bounds = (*(str(float(bound)) for bound in self.bounds), "+Inf")
         return list(zip(bounds, accumulate(self.counts), strict=True))
 
@@ -51,9 +51,9 @@ def seconds() -> Distribution:
 
 
 class HttpMetrics(Collector):
-    """What both services count of their HTTP requests, and the registry for their own metrics.
+    """Counts HTTP requests, and holds the registry for a service's own metrics.
 
-    Counted in plain values, from one thread, and made into metrics when Prometheus asks: a labelled
+    It counts in plain values, from one thread, and builds metrics when Prometheus asks: a labelled
     counter and histogram of the library cost a request more than its routing.
     """
 
@@ -95,7 +95,7 @@ class HttpMetrics(Collector):
         yield GaugeMetricFamily("asyncio_tasks", "Tasks of the event loop", tasks)
 
     def exposition(self) -> web.Response:
-        """Call it where the event loop runs."""
+        """The reply to `/metrics`; call it in the event loop's thread."""
         return web.Response(
             body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
