@@ -201,15 +201,10 @@ async def _while_open(
     connection: AbstractConnection, use: Callable[[AbstractConnection], Awaitable[None]]
 ) -> None:
     user = asyncio.ensure_future(use(connection))
-
-    def lost(*_: object) -> None:
-        user.cancel()
-
-    connection.close_callbacks.add(lost)
+    connection.close_callbacks.add(lambda *_: user.cancel())
     try:
         await asyncio.wait([user])
     finally:
-        connection.close_callbacks.remove(lost)
         user.cancel()
         await asyncio.gather(user, return_exceptions=True)
     if not user.cancelled():

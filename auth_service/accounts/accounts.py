@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from msgspec import Struct
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from auth_service.accounts.profiles import required_text, text, view
 from auth_service.accounts.services import Services
@@ -21,6 +21,7 @@ from shared.errors import (
     UnknownSession,
 )
 from shared.observability.logs import get_logger
+from shared.observability.metrics import outcomes
 
 log = get_logger("accounts")
 
@@ -55,9 +56,11 @@ class Accounts:
         self._audit = services.audit
         self._tokens = tokens
         self._admission = admission
-        self._logins = _counter("auth_logins_total", "Log-ins by outcome", LOGINS, registry)
-        self._refreshes = _counter(
-            "auth_refreshes_total", "Uses of refresh tokens by outcome", REFRESHES, registry
+        self._logins = outcomes(
+            registry, "auth_logins_total", "Logins by outcome", "outcome", LOGINS
+        )
+        self._refreshes = outcomes(
+            registry, "auth_refreshes_total", "Refreshes by outcome", "outcome", REFRESHES
         )
 
     async def sign_up(self, new: SignUp, address: str) -> EmployeeView:
@@ -186,13 +189,3 @@ class Accounts:
 
 def _wrong() -> InvalidCredentials:
     return InvalidCredentials("The email or the password is wrong.")
-
-
-def _counter(
-    name: str, description: str, outcomes: tuple[str, ...], registry: CollectorRegistry
-) -> Counter:
-    """A counter that exposes every outcome from the start, as zero."""
-    counter = Counter(name, description, ["outcome"], registry=registry)
-    for outcome in outcomes:
-        counter.labels(outcome)
-    return counter

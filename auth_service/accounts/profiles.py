@@ -1,5 +1,7 @@
 """Names, departments and roles: how input is cleaned, and how an employee is shown."""
 
+import msgspec
+
 from auth_service.employees import Employee
 from auth_service.schemas import EmployeeView
 from shared.decoding import reject_nul
@@ -7,14 +9,7 @@ from shared.errors import FieldProblem, InvalidInput
 
 
 def view(employee: Employee) -> EmployeeView:
-    return EmployeeView(
-        id=employee.id,
-        name=employee.name,
-        email=employee.email,
-        department=employee.department,
-        role=employee.role,
-        created_at=employee.created_at,
-    )
+    return msgspec.convert(employee, EmployeeView, from_attributes=True)
 
 
 def text(given: str | None, path: str) -> str | None:

@@ -146,26 +146,14 @@ def _counted(limit: Limit) -> list[Document]:
 
 def _refunds(charges: list[Charge]) -> list[Any]:
     """A delay is cleared only if no later attempt has made it longer."""
-    return [
-        UpdateOne(
-            {"_id": _id(charge.limit.name, charge.key)},
-            [
-                {
-                    "$set": {
-                        "strikes": {"$max": [0, {"$subtract": ["$strikes", 1]}]},
-                        "until": {
-                            "$cond": [
-                                {"$eq": ["$until", charge.until]},
-                                {"$min": ["$until", "$$NOW"]},
-                                "$until",
-                            ]
-                        },
-                    }
-                }
-            ],
-        )
-        for charge in charges
-    ]
+    strikes = {"$max": [0, {"$subtract": ["$strikes", 1]}]}
+    cleared = {"$min": ["$until", "$$NOW"]}
+    writes = []
+    for charge in charges:
+        until = {"$cond": [{"$eq": ["$until", charge.until]}, cleared, "$until"]}
+        update = [{"$set": {"strikes": strikes, "until": until}}]
+        writes.append(UpdateOne({"_id": _id(charge.limit.name, charge.key)}, update))
+    return writes
 
 
 def _left(document: Document | None) -> float:

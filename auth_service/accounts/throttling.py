@@ -15,16 +15,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from msgspec import Struct
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from auth_service.accounts.throttle_store import Charge, Limit, Throttles
 from shared.errors import RateLimited, ServiceError, Unavailable
 from shared.http.addresses import one_client
 from shared.observability.logs import get_logger
+from shared.observability.metrics import outcomes
 
 log = get_logger("throttling")
 
 TRUSTED_DAYS = 90
+THROTTLED = ("password", "sign_up", "refresh")
 
 ADDRESS = Limit("address", free=100, forgiven=60, first=1, longest=60)
 ACCOUNT = Limit("account", free=50, forgiven=60, first=1, longest=60)
@@ -51,11 +53,9 @@ class Throttle:
         self._store = store
         self._pair = Limit("pair", free=failures, forgiven=900, first=1, longest=900)
         self._sign_up = Limit("sign-up", free=sign_ups, forgiven=10, first=1, longest=600)
-        self._refused = Counter(
-            "auth_throttled_total", "Attempts that had to wait", ["what"], registry=registry
+        self._refused = outcomes(
+            registry, "auth_throttled_total", "Attempts that had to wait", "what", THROTTLED
         )
-        for what in ("password", "sign_up", "refresh"):
-            self._refused.labels(what)
 
     @asynccontextmanager
     async def password(self, email: str, address: str) -> AsyncIterator[Attempt]:

@@ -7,6 +7,7 @@ from a password change until all sessions but that one are revoked. `leaving` is
 deleted their account: the document is deleted soon after.
 """
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -111,9 +112,9 @@ class Employees:
         return employee_of(document)
 
     async def find(self, email: str) -> Employee | None:
-        with reachable():
-            document = await self._collection.find_one({"email": email, **EXISTING}, UNREAD)
-        return None if document is None else employee_of(document)
+        with suppress(UnknownEmployee):
+            return await self.get(email)
+        return None
 
     async def exists(self, email: str) -> bool:
         """Whether the address is in use, even by an employee who is leaving."""
@@ -122,17 +123,13 @@ class Employees:
 
     async def get(self, email: str) -> Employee:
         """Raises `UnknownEmployee`."""
-        return _known(await self.find(email))
+        return await self._get({"email": email, **EXISTING})
 
     async def get_by_id(self, employee: str, *, leaving: bool = False) -> Employee:
         """The employee of a token's `sub`; with `leaving`, also one who is leaving. Raises
         `UnknownEmployee`."""
         query: Document = {"_id": {"$in": _keys(employee)}}
-        with reachable():
-            document = await self._collection.find_one(
-                query if leaving else query | EXISTING, UNREAD
-            )
-        return _known(None if document is None else employee_of(document))
+        return await self._get(query if leaving else query | EXISTING)
 
     async def update(self, employee: str, changes: Document) -> Employee:
         """Set these fields of the employee of a token's `sub`. Raises `UnknownEmployee`."""
@@ -143,7 +140,7 @@ class Employees:
                 UNREAD,
                 return_document=ReturnDocument.AFTER,
             )
-        return _known(None if document is None else employee_of(document))
+        return _known(document)
 
     async def renew_password(self, employee: Employee, password: str) -> None:
         """Replace the hash that `employee` was read with, unless it has changed since."""
@@ -197,6 +194,10 @@ class Employees:
         with reachable():
             await self._collection.delete_one({"_id": key})
 
+    async def _get(self, query: Document) -> Employee:
+        with reachable():
+            return _known(await self._collection.find_one(query, UNREAD))
+
     @property
     def _collection(self) -> Collection:
         return self._mongo.ready_database()[NAME]
@@ -206,10 +207,10 @@ def email_taken() -> EmailTaken:
     return EmailTaken("Log in instead, or sign up with another address.")
 
 
-def _known(employee: Employee | None) -> Employee:
-    if employee is None:
-        raise UnknownEmployee("Nobody signed up with this address.")
-    return employee
+def _known(document: Document | None) -> Employee:
+    if document is None:
+        raise UnknownEmployee("There is no employee with this address or id.")
+    return employee_of(document)
 
 
 def _keys(employee: str) -> list[Any]:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from shared.errors import (
     BodyTimeout,
@@ -39,69 +39,25 @@ _RETRY_AFTER = {"$ref": "#/components/headers/Retry-After"}
 _OPERATIONAL = frozenset({"healthz", "readyz", "metrics"})
 
 
-class Media(Struct, frozen=True):
-    schema: Schema
-
-
-class Parameter(Struct, frozen=True, omit_defaults=True, rename={"place": "in"}):
-    name: str
-    place: str
-    required: bool
-    schema: Schema
-    description: str = ""
-
-
-class Reply(Struct, frozen=True, omit_defaults=True):
-    description: str
-    headers: dict[str, Schema]
-    content: dict[str, Media] = field(default_factory=dict)
-
-
-class RequestBody(Struct, frozen=True):
-    content: dict[str, Media]
-    required: bool = True
-
-
-class Operation(Struct, frozen=True, omit_defaults=True, rename="camel"):
-    summary: str
-    operation_id: str
-    tags: tuple[str, ...]
-    responses: dict[str, Reply]
-    description: str = ""
-    parameters: tuple[Parameter, ...] = ()
-    request_body: RequestBody | None = None
-    security: tuple[dict[str, tuple[str, ...]], ...] = ()
-
-
 class Info(Struct, frozen=True):
     title: str
     description: str
     version: str
 
 
-class Document(Struct, frozen=True):
-    """OpenAPI 3.1.1, section 4.8.1; `paths` maps a path to its operations by method."""
-
-    openapi: str
-    info: Info
-    servers: tuple[dict[str, str], ...]
-    paths: dict[str, dict[str, Operation]]
-    components: dict[str, dict[str, Schema]]
-
-
-def document(*, title: str, description: str, endpoints: Iterable[Endpoint]) -> Document:
-    """The document of `endpoints`."""
+def document(*, title: str, description: str, endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+    """The document of `endpoints` (OpenAPI 3.1.1, section 4.8.1)."""
     schemas = _Schemas()
-    paths: dict[str, dict[str, Operation]] = {}
+    paths: dict[str, dict[str, Schema]] = {}
     for endpoint in endpoints:
         operations = paths.setdefault(_template(endpoint.path), {})
         operations[endpoint.method.lower()] = _operation(endpoint, schemas)
-    return Document(
-        openapi="3.1.0",
-        info=Info(title, description, INTERFACE_VERSION),
-        servers=({"url": "/"},),
-        paths=paths,
-        components={
+    return {
+        "openapi": "3.1.0",
+        "info": Info(title, description, INTERFACE_VERSION),
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
             "schemas": schemas.components,
             "headers": {
                 "X-Request-ID": {
@@ -117,7 +73,7 @@ def document(*, title: str, description: str, endpoints: Iterable[Endpoint]) -> 
                 "bearerAuth": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
             },
         },
-    )
+    }
 
 
 def possible_errors(endpoint: Endpoint) -> list[type[ServiceError]]:
@@ -153,28 +109,27 @@ class _Schemas:
         return schema
 
 
-def _operation(endpoint: Endpoint, schemas: _Schemas) -> Operation:
-    return Operation(
-        summary=endpoint.summary,
-        operation_id=_operation_id(endpoint),
-        tags=(_tag(endpoint.path),),
-        description=endpoint.description,
-        parameters=(
-            *(
-                Parameter(name, "path", required=True, schema={"type": "string"})
-                for name in path_parameters(endpoint.path)
-            ),
-            *_query_parameters(endpoint, schemas),
-        ),
-        request_body=(
-            None if endpoint.body is None else RequestBody({JSON: Media(schemas.of(endpoint.body))})
-        ),
-        responses=_replies(endpoint, schemas),
-        security=() if endpoint.public else ({"bearerAuth": ()},),
-    )
+def _operation(endpoint: Endpoint, schemas: _Schemas) -> Schema:
+    in_path = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in path_parameters(endpoint.path)
+    ]
+    operation = {
+        "summary": endpoint.summary,
+        "operationId": _operation_id(endpoint),
+        "tags": [_tag(endpoint.path)],
+        "description": endpoint.description,
+        "parameters": [*in_path, *_query_parameters(endpoint, schemas)],
+        "responses": _replies(endpoint, schemas),
+        "security": [] if endpoint.public else [{"bearerAuth": []}],
+    }
+    if endpoint.body is not None:
+        content = {JSON: {"schema": schemas.of(endpoint.body)}}
+        operation["requestBody"] = {"content": content, "required": True}
+    return {name: value for name, value in operation.items() if value}
 
 
-def _query_parameters(endpoint: Endpoint, schemas: _Schemas) -> Iterable[Parameter]:
+def _query_parameters(endpoint: Endpoint, schemas: _Schemas) -> Iterable[Schema]:
     if endpoint.query is None:
         return
     for part in msgspec.structs.fields(endpoint.query):
@@ -185,44 +140,36 @@ def _query_parameters(endpoint: Endpoint, schemas: _Schemas) -> Iterable[Paramet
             schema |= options[0]
         if not part.required and part.default not in (None, (), msgspec.NODEFAULT, msgspec.UNSET):
             schema["default"] = part.default
-        yield Parameter(
-            part.encode_name,
-            "query",
-            required=part.required,
-            description=schema.pop("description", ""),
-            schema=schema,
-        )
+        parameter = {"name": part.encode_name, "in": "query", "required": part.required}
+        if description := schema.pop("description", ""):
+            parameter["description"] = description
+        yield parameter | {"schema": schema}
 
 
-def _replies(endpoint: Endpoint, schemas: _Schemas) -> dict[str, Reply]:
+def _replies(endpoint: Endpoint, schemas: _Schemas) -> dict[str, Schema]:
     """Declared replies and errors by status; a status may have both."""
     errors: dict[int, list[type[ServiceError]]] = {}
     for kind in possible_errors(endpoint):
         errors.setdefault(kind.status, []).append(kind)
     replies = {}
     for status in sorted({*endpoint.replies, *errors}):
-        content: dict[str, Media] = {}
+        content: dict[str, Schema] = {}
         said = []
         headers = {"X-Request-ID": _REQUEST_ID}
         if status in endpoint.replies:
             kind = endpoint.replies[status]
             said.append(HTTPStatus(status).phrase)
             if kind is not None:
-                content[TEXT if kind is str else JSON] = Media(schemas.of(kind))
+                content[TEXT if kind is str else JSON] = {"schema": schemas.of(kind)}
         if status in errors:
-            codes = [error.code for error in errors[status]]
+            codes = {"properties": {"code": {"enum": [error.code for error in errors[status]]}}}
             said += [f"`{error.code}`: {error.title}" for error in errors[status]]
-            content[problems.CONTENT_TYPE] = Media(
-                {
-                    "allOf": [
-                        schemas.of(problems.Problem),
-                        {"properties": {"code": {"enum": codes}}},
-                    ]
-                }
-            )
+            problem = {"allOf": [schemas.of(problems.Problem), codes]}
+            content[problems.CONTENT_TYPE] = {"schema": problem}
             if status in (429, 503):
                 headers["Retry-After"] = _RETRY_AFTER
-        replies[str(status)] = Reply("; ".join(said), headers, content)
+        reply = {"description": "; ".join(said), "headers": headers}
+        replies[str(status)] = reply | ({"content": content} if content else {})
     return replies
 
 

@@ -157,9 +157,7 @@ class _Connection(RequestHandler):
         """The reply to what is not a request, and to errors that nothing else caught."""
         error: ServiceError
         if isinstance(exc, LineTooLong):
-            error = HeadersTooLarge(
-                "The request line or a header is above this service's limit."
-            )
+            error = HeadersTooLarge("The request line or a header is above this service's limit.")
         elif isinstance(exc, ConnectionError):  # nobody will read this
             error = MalformedRequest("The connection was lost.")
         elif status < 500:

@@ -29,23 +29,24 @@ class JsonHandler(logging.StreamHandler[TextIO]):
 
 def configure(log_format: str, level: str, stream: TextIO = sys.stdout) -> None:
     """Send our logs and those of libraries to `stream`; `log_format` is "json" or "console"."""
-    shared: list[structlog.typing.Processor] = [
+    stamps: list[structlog.typing.Processor] = [
         _of_request,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.format_exc_info if log_format == "json" else _pass,
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(serializer=_json)
-        if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=stream.isatty())
-    )
-    handler = (JsonHandler if log_format == "json" else logging.StreamHandler[TextIO])(stream)
+    handler: logging.StreamHandler[TextIO]
+    renderer: structlog.typing.Processor
+    if log_format == "json":
+        handler = JsonHandler(stream)
+        stamps.append(structlog.processors.format_exc_info)
+        renderer = structlog.processors.JSONRenderer(serializer=_json)
+    else:
+        handler = logging.StreamHandler(stream)
+        renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[*stamps, structlog.stdlib.ExtraAdder()],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
@@ -57,8 +58,7 @@ def configure(log_format: str, level: str, stream: TextIO = sys.stdout) -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *shared[:4],
-            structlog.processors.format_exc_info if log_format == "json" else _pass,
+            *stamps,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -106,9 +106,3 @@ def _json(event: object, **_: object) -> str:
         return msgspec.json.encode(event, enc_hook=str).decode()
     except (ValueError, TypeError, OverflowError):  # lone surrogates, huge numbers
         return json.dumps(event, default=str, skipkeys=True)
-
-
-def _pass(
-    _logger: object, _name: str, event: structlog.typing.EventDict
-) -> structlog.typing.EventDict:
-    return event

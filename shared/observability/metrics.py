@@ -9,6 +9,7 @@ from aiohttp import web
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
+    Counter,
     GCCollector,
     PlatformCollector,
     ProcessCollector,
@@ -48,6 +49,16 @@ class Distribution:
 def seconds() -> Distribution:
     """A distribution of durations."""
     return Distribution(SECONDS)
+
+
+def outcomes(
+    registry: CollectorRegistry, name: str, description: str, label: str, values: Iterable[str]
+) -> Counter:
+    """A counter with one label that exposes every value from the start, as zero."""
+    counter = Counter(name, description, [label], registry=registry)
+    for value in values:
+        counter.labels(value)
+    return counter
 
 
 class HttpMetrics(Collector):
