@@ -1,4 +1,4 @@
-"""What the auth service takes and answers, as JSON."""
+"""The JSON bodies and queries of the auth service."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -10,7 +10,7 @@ from shared.times import Time
 
 BYTES = f"at most {MAX_PASSWORD_BYTES} bytes of UTF-8"
 
-Email = Annotated[str, Meta(max_length=320, description="any case; kept in lower case")]
+Email = Annotated[str, Meta(max_length=320, description="in any case; kept in lower case")]
 Name = Annotated[str, Meta(min_length=1, max_length=100)]
 Label = Annotated[str, Meta(max_length=100)]
 NewPassword = Annotated[str, Meta(min_length=MIN_PASSWORD, description=BYTES)]
@@ -32,7 +32,7 @@ class LogIn(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ChangeProfile(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is left out stays; null clears."""
+    """A missing field stays as it is; null clears it."""
 
     name: Name | UnsetType = UNSET
     department: Label | UnsetType | None = UNSET
@@ -53,7 +53,7 @@ class Refresh(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SessionView(Struct, frozen=True):
-    """An open session; `current` is the one whose access token asks."""
+    """An open session; `current` marks the one that this request belongs to."""
 
     id: str
     user_agent: str
@@ -65,19 +65,22 @@ class SessionView(Struct, frozen=True):
 
 
 class SessionList(Struct, frozen=True):
-    """The last used first."""
+    """Most recently used first."""
 
     sessions: tuple[SessionView, ...]
 
 
 class Since(Struct, frozen=True, forbid_unknown_fields=True):
     since: (
-        Annotated[datetime, Meta(tz=True, description="only what was revoked then or later")] | None
+        Annotated[
+            datetime, Meta(tz=True, description="only what was revoked at this time or later")
+        ]
+        | None
     ) = None
 
 
 class EmployeeView(Struct, frozen=True):
-    """What everyone who is logged in may know of an employee."""
+    """An employee as everyone who is logged in may see them."""
 
     id: str
     name: str
@@ -90,17 +93,17 @@ class EmployeeView(Struct, frozen=True):
 class DirectoryQuery(Struct, frozen=True, forbid_unknown_fields=True):
     query: Annotated[
         str,
-        Meta(max_length=100, description="how a name, a word of it, or an address begins"),
+        Meta(max_length=100, description="beginning of a name, of a word of it, or of an address"),
     ] = ""
-    department: Annotated[Label, Meta(description="exactly this one")] | None = None
-    cursor: Annotated[str, Meta(max_length=512, description="`next` of the page before")] | None = (
-        None
-    )
+    department: Annotated[Label, Meta(description="the exact name of a department")] | None = None
+    cursor: (
+        Annotated[str, Meta(max_length=512, description="`next` of the previous page")] | None
+    ) = None
     limit: Annotated[int, Meta(ge=1, le=200)] = 50
 
 
 class EmployeePage(Struct, frozen=True):
-    """In order of their addresses; `next` is null at the end."""
+    """In order of their addresses; `next` is null on the last page."""
 
     employees: tuple[EmployeeView, ...]
     next: str | None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 
 import aiohttp
 from aiohttp import web
@@ -127,9 +128,6 @@ async def _start(
     )
     delivery = Delivery(hub, store, summaries, fanout, message_log, settings.gap_wait_seconds)
     stack.push_async_callback(delivery.sequencer.close)
-    # A primary that was deposed may still have answered reads for a moment, without what was
-    # acknowledged by its successor.
-    mongo.watch(lambda: delivery.resync_all("the database has another primary"))
     messaging = Messaging(conversations, inbox, message_log, store, settings.max_text)
     resumption = Resumption(
         inbox,
@@ -187,11 +185,15 @@ async def _start(
     health["revoked sessions"] = auth_feed.check
     expose(app[METRICS].registry, backend, auth_feed)
 
+    def elected() -> None:
+        # For a moment a deposed primary may have answered reads without the newest entries.
+        delivery.resync_all("the database has another primary")
+
     stack.push_async_callback(_last_words, summaries)
     stack.push_async_callback(presence.end)
     keep_running(
         stack,
-        mongo.run,
+        partial(mongo.run, elected),
         clock.run,
         lambda: message_log.run(delivery.committed, delivery.doubtful),
         lambda: summaries.run(delivery.doubtful),

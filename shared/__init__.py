@@ -1,1 +1,1 @@
-"""What both services need; imports neither of them."""
+"""What both services need. It imports neither of them."""

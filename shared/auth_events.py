@@ -1,8 +1,8 @@
-"""What the auth service tells the others: sessions that were revoked, employees who are gone.
+"""What the auth service announces to other services: revoked sessions, deleted employees.
 
-Both sides import this. Events go through the topic exchange `auth.events`, under the routing key of
-their kind, as JSON; `GET /.well-known/revoked-sessions` has the same for those who could not hear.
-A receiver may be told twice, and ignores fields that it does not know.
+Both sides import this. Events are JSON on the topic exchange `auth.events`, with their kind as the
+routing key. Receivers that may have missed some read `GET /.well-known/revoked-sessions`. An event
+may arrive twice; receivers ignore fields that they do not know.
 """
 
 from datetime import UTC
@@ -23,12 +23,11 @@ EMPLOYEE_DELETED = "employee.deleted"
 
 REVOKED_SESSIONS = "/.well-known/revoked-sessions"
 MOST_REVOKED = 10_000
-"""Sessions of one reply, and those of the last one's time: it asks for what is later. All that were
-revoked at the time which was asked for come on top."""
+"""Later sessions in one reply, plus ties of the last one; those revoked at `since` come on top."""
 
 
 class RevokedSession(Struct, frozen=True):
-    """No token of the session `sid` is valid from `revoked_at` on; none is left after `until`."""
+    """No token of the session `sid` is valid from `revoked_at` on; all have expired at `until`."""
 
     sid: Id
     revoked_at: Time
@@ -36,14 +35,13 @@ class RevokedSession(Struct, frozen=True):
 
 
 class RevokedSessions(Struct, frozen=True):
-    """In the order of their revocation."""
+    """Oldest revocation first."""
 
     sessions: tuple[RevokedSession, ...]
 
 
 class DeletedEmployee(Struct, frozen=True):
-    """Nobody has this address any more; nothing that was written before `deleted_at` can come from
-    anybody else."""
+    """The account with this address was deleted. The address is never given out again."""
 
     employee: Id
     email: Annotated[str, Meta(max_length=MAX_EMAIL)]
@@ -57,12 +55,12 @@ _deleted_employee = msgspec.json.Decoder(DeletedEmployee)
 
 
 def revoked_session(body: bytes) -> RevokedSession:
-    """Raises `ValueError` where `body` is none."""
+    """Raises `ValueError` if `body` is not such an event."""
     return _event(_revoked_session, body)
 
 
 def deleted_employee(body: bytes) -> DeletedEmployee:
-    """Raises `ValueError` where `body` is none."""
+    """Raises `ValueError` if `body` is not such an event."""
     event = _event(_deleted_employee, body)
     try:
         in_utc = event.deleted_at.astimezone(UTC)

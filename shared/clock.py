@@ -1,23 +1,20 @@
 """The database's clock: one time for all instances, whatever their own clocks say."""
 
-import asyncio
 import time
-from datetime import UTC, datetime
-
-from pymongo.errors import PyMongoError
 
 from shared.mongo import Mongo
+from shared.tasks import every
 
 SET_EVERY_SECONDS = 10.0
 TRUSTED_ROUND_TRIP_SECONDS = 0.25
-"""A slower answer says too little about when it was given."""
+"""A slower reply says too little about when the server read its clock, and is ignored."""
 
 
 class DatabaseClock:
     """Seconds since the epoch by MongoDB's clock, to within half a round trip.
 
-    Runs on this machine's monotonic clock between looks, so that jumps of its wall clock do not
-    matter. Before the first look it is the wall clock.
+    Between readings it follows this machine's monotonic clock, so that jumps of the wall clock do
+    not matter. Before the first reading it is the wall clock.
     """
 
     def __init__(self, mongo: Mongo) -> None:
@@ -28,18 +25,12 @@ class DatabaseClock:
         return time.monotonic() + self._ahead
 
     async def run(self) -> None:
-        """Look at the database's clock every so often, until cancelled."""
-        while True:
-            asked = time.monotonic()
-            try:
-                hello = await self._mongo.client.admin.command("hello")
-            except PyMongoError:
-                await asyncio.sleep(1.0)
-                continue
-            self._set(hello["localTime"], asked, time.monotonic())
-            await asyncio.sleep(SET_EVERY_SECONDS)
+        """Read the server's clock every `SET_EVERY_SECONDS`, until cancelled."""
+        await every(SET_EVERY_SECONDS, self._read)
 
-    def _set(self, moment: datetime, asked: float, answered: float) -> None:
+    async def _read(self) -> None:
+        asked = time.monotonic()
+        moment = await self._mongo.server_time()
+        answered = time.monotonic()
         if answered - asked <= TRUSTED_ROUND_TRIP_SECONDS:
-            utc = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-            self._ahead = utc.timestamp() - (asked + answered) / 2
+            self._ahead = moment.timestamp() - (asked + answered) / 2

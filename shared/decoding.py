@@ -1,4 +1,4 @@
-"""JSON input into typed structs, and what is wrong with it when it is not."""
+"""Decodes JSON and query parameters into structs, and says what is wrong with them."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar, get_args, get_origin
@@ -14,8 +14,8 @@ Query = TypeVar("Query", bound=msgspec.Struct)
 def decode(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
     """`data` as the decoder's type.
 
-    Raises `MalformedBody` where it is no JSON (invalid UTF-8, lone surrogates and absurd nesting
-    included), `InvalidInput` with the path of the first offending field where it does not fit.
+    Raises `MalformedBody` if it is not JSON (also for invalid UTF-8, lone surrogates and excessive
+    nesting), `InvalidInput` with the path of the first offending field if it does not fit the type.
     """
     try:
         return decoder.decode(data)
@@ -26,9 +26,9 @@ def decode(decoder: msgspec.json.Decoder[T], data: bytes) -> T:
 
 
 def convert(values: Iterable[tuple[str, str]], kind: type[Query]) -> Query:
-    """Query parameters as `kind`. Raises `InvalidInput`; a parameter given twice is one, too.
+    """Query parameters as `kind`. Raises `InvalidInput`, also for a repeated parameter.
 
-    A field of a tuple type takes a parameter any number of times.
+    A parameter whose field is a tuple may be repeated.
     """
     lists = {field.encode_name for field in msgspec.structs.fields(kind) if _is_tuple(field.type)}
     fields: dict[str, Any] = {}
@@ -36,7 +36,7 @@ def convert(values: Iterable[tuple[str, str]], kind: type[Query]) -> Query:
         if name in lists:
             fields.setdefault(name, []).append(value)
         elif name in fields:
-            raise invalid(f"Given more than once - at `$.{name}`")
+            raise invalid(f"Must not be repeated - at `$.{name}`")
         else:
             fields[name] = value
     try:
@@ -46,7 +46,7 @@ def convert(values: Iterable[tuple[str, str]], kind: type[Query]) -> Query:
 
 
 def reject_nul(text: str, path: str) -> None:
-    """Raise `InvalidInput` where `text` has a NUL: nobody types it, and some programs end there."""
+    """Raise `InvalidInput` if `text` has a NUL: nobody types it, and some programs stop there."""
     if "\x00" in text:
         raise InvalidInput(
             "NUL characters are not allowed.", problems=(FieldProblem(path, "has a NUL character"),)

@@ -1,4 +1,4 @@
-"""Email addresses: the names of people, in one canonical form everywhere."""
+"""Email addresses: they identify people everywhere, in one canonical form."""
 
 import re
 import unicodedata
@@ -6,10 +6,10 @@ import unicodedata
 from shared.errors import FieldProblem, InvalidInput
 
 MAX_EMAIL = 254
-"""Characters in an address: RFC 5321, section 4.5.3.1.3, less the angle brackets."""
+"""Characters of an address: RFC 5321, section 4.5.3.1.3, without the angle brackets."""
 
-# https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address, with a dot in the domain
-# optional as there; it is deliberately stricter than RFC 5322.
+# https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address: deliberately stricter than
+# RFC 5322, and without the need for a dot in the domain.
 _VALID = re.compile(
     r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]+"
     r"@[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*"
@@ -19,7 +19,7 @@ _VALID = re.compile(
 def normalise(email: str, path: str = "$.email") -> str:
     """The canonical form of `email`: trimmed, NFKC, lower case.
 
-    Raises `InvalidInput`, naming `path`, where it is not an address.
+    Raises `InvalidInput`, naming `path`, if it is not an address.
     """
     canonical = unicodedata.normalize("NFKC", email.strip()).lower()
     if len(canonical) > MAX_EMAIL or not _VALID.fullmatch(canonical):

@@ -1,7 +1,7 @@
-"""The errors a client can be told of, each with its stable code; the same over HTTP and WebSocket.
+"""The errors that clients see, each with a stable code; the same over HTTP and WebSocket.
 
-Raise one where the fact is known. Do not raise one for a fault of our own: an unexpected exception
-is logged and becomes `internal_error`, and tells the client nothing.
+Raise one where the fact is known. Do not raise one for a bug: an unexpected exception is logged and
+becomes `internal_error`, which tells the client nothing.
 """
 
 from typing import ClassVar
@@ -17,10 +17,10 @@ class FieldProblem(Struct, frozen=True):
 
 
 class ServiceError(Exception):
-    """An answer that is not what the client asked for.
+    """A request or op that failed.
 
-    `code` is stable and for programs, `detail` is a sentence for people, `retry_after` is in
-    seconds: how long a client should wait before it sends the same again.
+    `code` is stable and for programs, `detail` is a sentence for people. `retry_after` is how many
+    seconds a client should wait before it sends the same again.
     """
 
     code: ClassVar[str]
@@ -41,169 +41,119 @@ class ServiceError(Exception):
 
 
 class InvalidInput(ServiceError):
-    code = "invalid_input"
-    status = 422
-    title = "The input is not valid"
+    code, status, title = "invalid_input", 422, "The input is not valid"
 
 
 class MalformedBody(ServiceError):
-    code = "malformed_body"
-    status = 400
-    title = "The body is not JSON"
+    code, status, title = "malformed_body", 400, "The body is not JSON"
 
 
 class MalformedRequest(ServiceError):
-    code = "malformed_request"
-    status = 400
-    title = "This is not a valid HTTP request"
+    code, status, title = "malformed_request", 400, "This is not a valid HTTP request"
 
 
 class BodyTimeout(ServiceError):
-    code = "body_timeout"
-    status = 408
-    title = "The body did not come in time"
+    code, status, title = "body_timeout", 408, "The body did not arrive in time"
 
 
 class HeadersTooLarge(ServiceError):
-    code = "headers_too_large"
-    status = 431
-    title = "The headers are too large"
+    code, status, title = "headers_too_large", 431, "The headers are too large"
 
 
 class BodyTooLarge(ServiceError):
-    code = "body_too_large"
-    status = 413
-    title = "The body is too large"
+    code, status, title = "body_too_large", 413, "The body is too large"
 
 
 class UnsupportedMediaType(ServiceError):
-    code = "unsupported_media_type"
-    status = 415
-    title = "The body must be application/json"
+    code, status, title = "unsupported_media_type", 415, "The body must be application/json"
 
 
 class Unauthorized(ServiceError):
-    code = "unauthorized"
-    status = 401
-    title = "A valid access token is needed"
+    code, status, title = "unauthorized", 401, "A valid access token is required"
 
 
 class InvalidCredentials(ServiceError):
-    code = "invalid_credentials"
-    status = 401
-    title = "The credentials are not valid"
+    code, status, title = "invalid_credentials", 401, "The credentials are not valid"
 
 
 class Forbidden(ServiceError):
-    code = "forbidden"
-    status = 403
-    title = "This is not allowed"
+    code, status, title = "forbidden", 403, "This is not allowed"
 
 
 class SignUpClosed(ServiceError):
-    code = "sign_up_closed"
-    status = 403
-    title = "Nobody can sign up, or not with this address"
+    code, status, title = "sign_up_closed", 403, "Signing up is closed, or closed to this address"
 
 
 class SenderMismatch(ServiceError):
-    code = "sender_mismatch"
-    status = 403
-    title = "The sender must be the caller"
+    code, status, title = "sender_mismatch", 403, "The sender must be the caller"
 
 
 class NotSender(ServiceError):
-    code = "not_sender"
-    status = 403
-    title = "Only its sender may do this to a message"
+    code, status, title = "not_sender", 403, "Only the sender may change a message"
 
 
 class NotParticipant(ServiceError):
-    code = "not_participant"
-    status = 403
-    title = "The caller does not take part in this conversation"
+    code, status, title = (
+        "not_participant",
+        403,
+        "The caller is not part of this conversation",
+    )
 
 
 class ForeignOrigin(ServiceError):
-    code = "foreign_origin"
-    status = 403
-    title = "This origin may not connect"
+    code, status, title = "foreign_origin", 403, "This origin may not connect"
 
 
 class NotFound(ServiceError):
-    code = "not_found"
-    status = 404
-    title = "There is nothing here"
+    code, status, title = "not_found", 404, "There is nothing here"
 
 
 class UnknownEmployee(ServiceError):
-    code = "unknown_employee"
-    status = 404
-    title = "There is no such employee"
+    code, status, title = "unknown_employee", 404, "There is no such employee"
 
 
 class UnknownSession(ServiceError):
-    code = "unknown_session"
-    status = 404
-    title = "There is no such session"
+    code, status, title = "unknown_session", 404, "There is no such session"
 
 
 class UnknownMessage(ServiceError):
-    code = "unknown_message"
-    status = 404
-    title = "There is no such message"
+    code, status, title = "unknown_message", 404, "There is no such message"
 
 
 class MethodNotAllowed(ServiceError):
-    code = "method_not_allowed"
-    status = 405
-    title = "The method is not allowed here"
+    code, status, title = "method_not_allowed", 405, "The method is not allowed here"
 
 
 class EmailTaken(ServiceError):
-    code = "email_taken"
-    status = 409
-    title = "An employee with this email exists"
+    code, status, title = "email_taken", 409, "An employee with this email exists"
 
 
 class IdConflict(ServiceError):
-    code = "id_conflict"
-    status = 409
-    title = "The id names something else already"
+    code, status, title = "id_conflict", 409, "The id is already in use for something else"
 
 
 class MessageDeleted(ServiceError):
-    code = "message_deleted"
-    status = 409
-    title = "The message is deleted"
+    code, status, title = "message_deleted", 409, "The message is deleted"
 
 
 class RateLimited(ServiceError):
-    code = "rate_limited"
-    status = 429
-    title = "Too many requests"
+    code, status, title = "rate_limited", 429, "Too many requests"
 
 
 class InternalError(ServiceError):
-    code = "internal_error"
-    status = 500
-    title = "Something went wrong on our side"
+    code, status, title = "internal_error", 500, "Something went wrong on the server"
 
 
 class TooManyConnections(ServiceError):
-    code = "too_many_connections"
-    status = 503
-    title = "There are too many connections"
+    code, status, title = "too_many_connections", 503, "There are too many connections"
 
 
 class Unavailable(ServiceError):
-    """A dependency is down or busy; nothing was acknowledged and the same may be sent again."""
+    """A dependency is down or busy. Nothing was acknowledged; the same may be sent again."""
 
-    code = "unavailable"
-    status = 503
-    title = "The service cannot do this right now"
+    code, status, title = "unavailable", 503, "The service cannot do this right now"
 
 
 def error_types() -> list[type[ServiceError]]:
-    """Every kind of error, in order of status, for documentation."""
+    """Every kind of error in order of status, for documentation."""
     return sorted(ServiceError.__subclasses__(), key=lambda kind: (kind.status, kind.code))

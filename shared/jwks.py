@@ -1,7 +1,6 @@
 """Public keys of the auth service, fetched as a JWKS (RFC 7517, RFC 8037) and kept."""
 
 import asyncio
-import base64
 import time
 from typing import Literal
 
@@ -11,15 +10,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from msgspec import Struct
 
+from shared import base64url
 from shared.errors import Unavailable
 from shared.observability.logs import get_logger
 
 log = get_logger("jwks")
 
 REFETCH_SECONDS = 5.0
-"""Unknown key ids cause at most one fetch in this time: strangers' tokens must cost nothing."""
+"""Unknown key ids cause at most one fetch in this time, so that forged tokens cost little."""
 REFRESH_SECONDS = 300.0
-"""Keys are looked at again after this time, so that a retired one stops being accepted."""
+"""Keys are fetched again after this time, so that a retired one is no longer accepted."""
 
 
 class PublicJwk(Struct, frozen=True):
@@ -38,36 +38,34 @@ class Jwks(Struct, frozen=True):
 
 
 def to_jwk(kid: str, key: Ed25519PublicKey) -> PublicJwk:
-    raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return PublicJwk(kid=kid, x=base64.urlsafe_b64encode(raw).rstrip(b"=").decode())
+    return PublicJwk(kid, base64url.encode(key.public_bytes(Encoding.Raw, PublicFormat.Raw)))
 
 
 def from_jwk(jwk: PublicJwk) -> Ed25519PublicKey:
-    """Raises `ValueError` where `x` is no such key."""
-    padding = "=" * (-len(jwk.x) % 4)
-    return Ed25519PublicKey.from_public_bytes(base64.urlsafe_b64decode(jwk.x + padding))
+    """Raises `ValueError` if `x` is not such a key."""
+    return Ed25519PublicKey.from_public_bytes(base64url.decode(jwk.x))
 
 
 class RemoteKeys:
-    """A `KeySource` that asks the auth service, and goes on with what it has when that is down."""
+    """A `KeySource` that fetches from the auth service, and keeps its keys while that is down."""
 
     def __init__(self, http: aiohttp.ClientSession, auth_url: str) -> None:
         self._http = http
         self._url = f"{auth_url}/.well-known/jwks.json"
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._fetched_at = float("-inf")
-        """When the last fetch that succeeded began: before `_tried_at` after a failure."""
+        """When the last successful fetch began; earlier than `_tried_at` after a failure."""
         self._tried_at = float("-inf")
         self._fetching = asyncio.Lock()
 
     async def find(self, kid: str) -> Ed25519PublicKey | None:
         age = time.monotonic() - self._fetched_at
-        # A known key is worth no waiting: one caller looks for newer ones, the others go on.
+        # Nobody waits for a known key: one caller fetches newer ones, the others go on.
         if kid not in self._keys or (age > REFRESH_SECONDS and not self._fetching.locked()):
             await self._refetch()
         key = self._keys.get(kid)
         if key is None and self._fetched_at < self._tried_at:
-            # It may be a new one: "unknown" would turn good clients away for ever.
+            # It may be a new key, and "unknown" would turn a valid client away for good.
             raise Unavailable("The signing keys cannot be fetched now.", retry_after=1.0)
         return key
 

@@ -1,8 +1,9 @@
-"""The connection to MongoDB: waits for its server, says what is missing, maps its failures."""
+"""The connection to MongoDB: waits for the server, reports its health, translates its failures."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
@@ -16,6 +17,7 @@ from pymongo.monitoring import (
 
 from shared.errors import Unavailable
 from shared.observability.logs import get_logger
+from shared.tasks import back_off
 
 log = get_logger("mongodb")
 
@@ -24,7 +26,6 @@ Database = AsyncIOMotorDatabase[Document]
 Collection = AsyncIOMotorCollection[Document]
 Prepare = Callable[[Database], Awaitable[None]]
 
-RETRY_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0)
 PASSING = frozenset(
     {
         6,  # HostUnreachable
@@ -48,20 +49,22 @@ PASSING = frozenset(
         13436,  # NotPrimaryOrSecondary
     }
 )
-"""Codes of errors that say nothing of what was asked, only that the server could not do it now.
-They are in the error of a whole command, or of one write of it (`writeErrors`) where the command
-as a whole counts as carried out: then no error label says so."""
+"""Codes of errors that say nothing about the command, only that the server cannot do it now.
+
+A code stands in the error of a command, or of one of its writes (`writeErrors`). In the second case
+the command itself counts as successful, and carries no error label."""
 
 
 class NoReplicaSet(Exception):
-    """The server runs alone: no transactions, no majority."""
+    """The server stands alone: it has no transactions and no majority."""
 
 
 class Mongo:
     """One database on one client.
 
-    `run` connects, checks that the server is part of a replica set, and calls `prepare` (indexes,
-    migrations; repeatable) until all of it worked. After that the driver heals by itself.
+    `run` connects, checks that the server belongs to a replica set, and calls `prepare` (indexes,
+    migrations; must be repeatable) until all of it has worked. From then on the driver reconnects
+    by itself.
     """
 
     def __init__(self, url: str, database: str, prepare: Prepare) -> None:
@@ -83,8 +86,15 @@ class Mongo:
         self._prepare = prepare
         self._waiting_for: str | None = "not connected yet"
 
-    async def run(self) -> None:
-        """Returns once the database is ready for use; cancel it to give up."""
+    async def run(self, on_election: Callable[[], object] | None = None) -> None:
+        """Return once the database is ready for use; cancel it to give up.
+
+        From this call on, even after `run` has returned, `on_election` is called in this event loop
+        each time another server becomes the primary.
+        """
+        if on_election is not None:
+            loop = asyncio.get_running_loop()
+            self._elections.tell = lambda: loop.call_soon_threadsafe(on_election)
         attempt = 0
         while True:
             try:
@@ -93,28 +103,22 @@ class Mongo:
                 self._waiting_for = _short(error)
                 if attempt % 10 == 0:
                     log.warning("waiting for MongoDB", reason=self._waiting_for)
-                await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+                await back_off(attempt)
                 attempt += 1
             else:
                 self._waiting_for = None
                 log.info("MongoDB is ready", database=self.database.name)
                 return
 
-    def watch(self, elected: Callable[[], None]) -> None:
-        """From now on call `elected`, in this event loop, when another server than before is the
-        primary."""
-        loop = asyncio.get_running_loop()
-        self._elections.tell = lambda: loop.call_soon_threadsafe(elected)
-
     def ready_database(self) -> Database:
-        """The database with its indexes. Raises `Unavailable` at once while `run` is not through:
-        before that nothing keeps unique what has to be."""
+        """The database with its indexes. Raises `Unavailable` at once until `run` has returned:
+        without its unique indexes nothing may be stored."""
         if self._waiting_for is not None:
             raise Unavailable("The database is not ready yet.", retry_after=1.0)
         return self.database
 
     async def check(self) -> str | None:
-        """For readiness: None when a primary answers."""
+        """For readiness: None if a primary answers, else the reason."""
         if self._waiting_for is not None:
             return self._waiting_for
         try:
@@ -123,6 +127,13 @@ class Mongo:
             return _short(error)
         return None
 
+    async def server_time(self) -> datetime:
+        """The server's clock, in milliseconds. Raises `Unavailable`."""
+        with reachable():
+            hello = await self.client.admin.command("hello")
+        moment: datetime = hello["localTime"]
+        return moment.replace(tzinfo=UTC)
+
     def close(self) -> None:
         self.client.close()
 
@@ -130,14 +141,14 @@ class Mongo:
         hello = await self.client.admin.command("hello")
         if "setName" not in hello and hello.get("msg") != "isdbgrid":
             raise NoReplicaSet(
-                "this MongoDB is no replica set, and edits need transactions: start mongod with"
+                "this MongoDB is not a replica set, and edits need transactions: start mongod with"
                 " --replSet rs0 and run rs.initiate() once in mongosh (one member is enough)"
             )
         await self._prepare(self.database)
 
 
 class _Elections(TopologyListener):
-    """Hears of elections, in the driver's threads."""
+    """Learns of elections, in the driver's threads."""
 
     def __init__(self) -> None:
         self.tell: Callable[[], object] = lambda: None
@@ -162,7 +173,7 @@ class _Elections(TopologyListener):
 
 @contextmanager
 def reachable() -> Iterator[None]:
-    """Turn "the database could not do it now" into `Unavailable`; other errors pass."""
+    """Raise `Unavailable` if the server cannot do it now; other errors pass through."""
     try:
         yield
     except PyMongoError as error:
@@ -172,7 +183,7 @@ def reachable() -> Iterator[None]:
 
 
 def passes(error: PyMongoError) -> bool:
-    """Whether another try may succeed; this one may have been carried out, or a part of it."""
+    """Whether another attempt may succeed. All or part of this one may have been carried out."""
     if isinstance(error, ConnectionFailure):
         return True
     if any(map(error.has_error_label, ("RetryableWriteError", "TransientTransactionError"))):
@@ -185,6 +196,7 @@ def passes(error: PyMongoError) -> bool:
 
 
 def unavailable(error: Exception) -> Unavailable:
+    """Log the failure and return what the client is told."""
     log.warning("MongoDB is unavailable", reason=_short(error))
     return Unavailable("The database cannot be reached; nothing was acknowledged.", retry_after=1.0)
 

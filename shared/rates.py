@@ -1,23 +1,25 @@
 """How many requests, or ops of a socket, an employee may send to one instance."""
 
 import time
-from collections import OrderedDict
+
+from cachetools import LRUCache
 
 from shared.errors import RateLimited
 
 REMEMBERED = 100_000
+"""Employees whose buckets are kept; beyond that the least recently used bucket goes."""
 
 
 class RateLimiter:
-    """A token bucket an employee: `per_second` on average, `burst` at once."""
+    """A token bucket for each employee: `per_second` on average, `burst` at once."""
 
     def __init__(self, per_second: float, burst: int) -> None:
         self._per_second = per_second
         self._burst = float(burst)
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: LRUCache[str, tuple[float, float]] = LRUCache(REMEMBERED)
 
     def admit(self, employee: str) -> None:
-        """Raises `RateLimited`, saying when there is room again."""
+        """Raises `RateLimited`, with the time until the next request is admitted."""
         now = time.monotonic()
         left, at = self._buckets.get(employee) or (self._burst, now)
         left = min(self._burst, left + (now - at) * self._per_second)
@@ -27,5 +29,3 @@ class RateLimiter:
                 retry_after=(1.0 - left) / self._per_second,
             )
         self._buckets[employee] = (left - 1.0, now)
-        if len(self._buckets) > REMEMBERED:
-            self._buckets.popitem(last=False)

@@ -1,8 +1,8 @@
-"""Settings: environment variables into one frozen, typed struct per service.
+"""Reads environment variables into one frozen, typed struct per service.
 
-A field `mongo_url` is read from `MONGO_URL`. Its type and `msgspec.Meta` bounds are the check, its
-description is the help text. Every problem is reported at once, by name; values are never echoed,
-because some are secrets.
+A field `mongo_url` is read from `MONGO_URL`. Its type and the bounds of its `msgspec.Meta` are
+checked, its description is the help text. All problems are reported together, by name. Values are
+never echoed, because some are secrets.
 """
 
 import sys
@@ -17,21 +17,21 @@ T = TypeVar("T", bound="Settings")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
-Port = Annotated[int, Meta(ge=0, le=65535, description="TCP port; 0 takes a free one")]
+Port = Annotated[int, Meta(ge=0, le=65535, description="TCP port; 0 picks a free one")]
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Origin = Annotated[str, Meta(pattern=r"^https?://[a-z0-9.:\[\]-]+$")]
-"""As browsers send it: scheme, host and port if not the usual one; no path, no final slash."""
+"""As browsers send it: scheme, host, and port unless it is the default; no path, no slash."""
 
 Network = Annotated[str, Meta(pattern=r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$")]
 
 
 class SettingsError(Exception):
-    """The environment makes no valid settings; the message lists every problem, a line each."""
+    """The environment has no valid settings; the message lists the problems, one a line."""
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What both services are configured by."""
+    """The settings that both services have."""
 
     mongo_url: Annotated[
         str,
@@ -51,18 +51,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     )
     cors_origins: Annotated[
         tuple[Origin, ...],
-        Meta(description="origins that browsers may call from, exact, comma separated"),
+        Meta(description="exact origins that browsers may call from, comma separated"),
     ] = ()
     trusted_proxies: Annotated[
         tuple[Network, ...],
-        Meta(description="networks whose X-Forwarded-For is believed, CIDR, comma separated"),
+        Meta(description="networks whose X-Forwarded-For is trusted, CIDR, comma separated"),
     ] = ()
     rate_limits: Annotated[
-        bool, Meta(description="off switches every rate limit off: for tests and benchmarks only")
+        bool, Meta(description="off disables every rate limit: for tests and benchmarks only")
     ] = True
     max_body_bytes: Annotated[Count, Meta(description="largest request body")] = 65_536
     shutdown_seconds: Annotated[
-        Seconds, Meta(description="how long requests under way may take at shutdown")
+        Seconds, Meta(description="how long requests in progress may take at shutdown")
     ] = 5.0
     log_format: Annotated[
         str, Meta(pattern="^(json|console)$", description="json, or console for people")
@@ -76,8 +76,8 @@ class Settings(Struct, frozen=True, kw_only=True):
 def load(kind: type[T], environ: Mapping[str, str]) -> T:
     """Read `kind` from `environ`.
 
-    An empty variable counts as not set. Raises `SettingsError` naming each variable that is
-    missing or invalid, and what was expected of it.
+    An empty variable counts as not set. Raises `SettingsError`, which names each missing or invalid
+    variable and what was expected.
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
@@ -103,7 +103,7 @@ def load(kind: type[T], environ: Mapping[str, str]) -> T:
 
 
 def load_or_exit(kind: type[T], environ: Mapping[str, str], program: str) -> T:
-    """`load`, for a program's start: prints the problems and exits with status 2."""
+    """`load` at the start of a program: prints the problems and exits with status 2."""
     if {"-h", "--help"} & set(sys.argv[1:]):
         sys.stdout.write(_usage(kind, program))
         raise SystemExit(0)
@@ -115,7 +115,7 @@ def load_or_exit(kind: type[T], environ: Mapping[str, str], program: str) -> T:
 
 
 def table(kind: type[Settings]) -> list[tuple[str, str, str]]:
-    """Each variable of `kind` as (name, description, default); "required" where it has none."""
+    """Each variable of `kind` as (name, description, default), or "required" without a default."""
     hints = get_type_hints(kind, include_extras=True)
     rows = []
     for field in msgspec.structs.fields(kind):
@@ -125,7 +125,7 @@ def table(kind: type[Settings]) -> list[tuple[str, str, str]]:
 
 
 def describe(hint: Any) -> str:
-    """The description of a field's type: the outermost `Meta` that has one."""
+    """The description of a field's type, from the outermost `Meta` that has one."""
     descriptions = [
         meta.description
         for meta in getattr(hint, "__metadata__", ())
@@ -154,7 +154,7 @@ def _parts(text: str, hint: Any) -> Any:
 def _shown(field: msgspec.structs.FieldInfo) -> str:
     default = field.default
     if default is msgspec.NODEFAULT:
-        return "automatic"  # it has a factory: a host name is no documentation
+        return "automatic"  # it has a factory, whose result depends on the machine
     if isinstance(default, bool):
         return "on" if default else "off"
     if isinstance(default, tuple):

@@ -1,4 +1,4 @@
-"""Tasks that run as long as the service. Where one ends by itself, the whole service has failed."""
+"""Tasks that run as long as the service. If one ends by itself, the whole service has failed."""
 
 import asyncio
 import random
@@ -12,26 +12,34 @@ from shared.observability.logs import get_logger
 
 log = get_logger("tasks")
 
+Run = Coroutine[Any, Any, None]
 Step = Callable[[], Awaitable[object]]
+
 RETRY_SECONDS = 1.0
+BACK_OFF_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0)
 
 
 class TaskEnded(Exception):
-    """A part that runs for ever has returned, or was cancelled by nobody."""
+    """A task that should run until cancelled has returned, or was cancelled by a library."""
 
 
-def keep_running(stack: AsyncExitStack, *runs: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run each until `stack` is closed, the last one first. Where one fails the process is told to
-    end: half a service is worse than a new one."""
+def keep_running(stack: AsyncExitStack, *runs: Callable[[], Run]) -> None:
+    """Run each in a task until `stack` closes, which cancels the last one first.
+
+    If one fails, the process is told to end (SIGTERM): half a service is worse than a restart.
+    """
     for run in runs:
-        task = asyncio.create_task(run(), name=run.__qualname__)
+        coroutine = run()
+        task = asyncio.create_task(coroutine, name=getattr(coroutine, "__qualname__", None))
         task.add_done_callback(_report)
         stack.push_async_callback(_end, task)
 
 
 def _report(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
-        log.critical("a task of the service ended", task=task.get_name(), exc_info=task.exception())
+        log.critical(
+            "a task of the service failed", task=task.get_name(), exc_info=task.exception()
+        )
         signal.raise_signal(signal.SIGTERM)
 
 
@@ -41,59 +49,63 @@ async def _end(task: asyncio.Task[None]) -> None:
         await task
 
 
-async def together(*parts: Coroutine[Any, Any, None]) -> None:
-    """Run `parts` until cancelled. Raises an ExceptionGroup where one of them ends."""
+async def together(*tasks: Run) -> None:
+    """Run `tasks` until cancelled. Raises an ExceptionGroup if one of them ends."""
     async with asyncio.TaskGroup() as group:
-        for part in parts:
-            group.create_task(_for_ever(part))
+        for task in tasks:
+            group.create_task(_for_ever(task))
 
 
-async def _for_ever(part: Coroutine[Any, Any, None]) -> None:
-    name = getattr(part, "__qualname__", "a task")
+async def _for_ever(run: Run) -> None:
+    name = getattr(run, "__qualname__", "a task")
     try:
-        await part
+        await run
     except asyncio.CancelledError as cancellation:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        # A task group takes a cancelled task for one that was meant to end.
-        raise TaskEnded(f"{name} was cancelled by nobody") from cancellation
+        # A task group would take this for a cancellation that somebody asked for.
+        raise TaskEnded(f"{name} was cancelled by a library") from cancellation
     raise TaskEnded(f"{name} has returned")
 
 
 async def every(seconds: float, step: Step, *, jitter: float = 0.0) -> NoReturn:
-    """Await `step`, pause for `seconds`, plus or minus up to `jitter`, and begin again.
+    """Await `step` at once, and again `seconds` (plus or minus up to `jitter`) after it returned.
 
-    A failure costs another second and is logged, except for a `ServiceError`: whoever raised that
-    has told. Runs until cancelled.
+    After a failure the next attempt follows in `RETRY_SECONDS`. Failures are logged, except for a
+    `ServiceError`: whoever raised it has logged its cause. Runs until cancelled.
     """
     while True:
-        await _succeeds(step)
-        await asyncio.sleep(seconds + random.uniform(-jitter, jitter))
+        if await _succeeds(step):
+            await asyncio.sleep(seconds + random.uniform(-jitter, jitter))
 
 
 async def whenever(work: asyncio.Event, step: Step, *, after: float = 0.0) -> NoReturn:
-    """Each time `work` is set, clear it, let more come in for `after` seconds, and await `step`.
+    """Each time `work` is set, let more come in for `after` seconds, clear it, and await `step`.
 
-    A failure is treated as in `every`; then `work` is set again. Runs until cancelled.
+    If `work` is set while `step` runs, another step follows. A failure is treated as in `every`,
+    and sets `work` again. Runs until cancelled.
     """
     while True:
         await work.wait()
-        work.clear()
         await asyncio.sleep(after)
+        work.clear()
         if not await _succeeds(step):
             work.set()
 
 
+async def back_off(attempt: int) -> None:
+    """Pause after a failed attempt: 0.1 s after the first, number 0, and 2 s from the fifth on."""
+    await asyncio.sleep(BACK_OFF_SECONDS[min(attempt, len(BACK_OFF_SECONDS) - 1)])
+
+
 async def _succeeds(step: Step) -> bool:
+    """Await `step`. If it fails, pause for `RETRY_SECONDS` and return False."""
     try:
         await step()
-    except ServiceError:
-        await asyncio.sleep(RETRY_SECONDS)
-        return False
-    except Exception:
-        name = getattr(step, "__qualname__", repr(step))
-        log.exception("a step of a task failed", step=name)
+    except Exception as error:
+        if not isinstance(error, ServiceError):
+            log.exception("a step failed", step=getattr(step, "__qualname__", repr(step)))
         await asyncio.sleep(RETRY_SECONDS)
         return False
     return True

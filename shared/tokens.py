@@ -1,13 +1,13 @@
-"""Access tokens: what they say, and whether to believe them (RFC 7519, RFC 9068, RFC 8725)."""
+"""Access tokens: their claims, and how they are verified (RFC 7519, RFC 9068, RFC 8725)."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Container
 from typing import Protocol
 
 import jwt
 import msgspec
 from aiohttp import web
+from cachetools import LRUCache
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec import Struct
 
@@ -20,8 +20,8 @@ CACHED_TOKENS = 50_000
 
 
 class Claims(Struct, frozen=True):
-    """Who a token speaks for. `email` is the employee's name in conversations; `exp` is in seconds
-    since the epoch; `sid` is the session that issued it."""
+    """Whom a token speaks for. `email` names the employee in conversations, `sid` is the session
+    that issued the token, `exp` is in seconds since the epoch."""
 
     iss: str
     aud: str
@@ -38,15 +38,18 @@ class KeySource(Protocol):
     """Where public keys come from: the auth service's own ring, or a JWKS fetched from it."""
 
     async def find(self, kid: str) -> Ed25519PublicKey | None:
-        """The key of this id, None where there is none. Raises `Unavailable` where nobody knows."""
+        """The key with this id, or None. Raises `Unavailable` if the keys cannot be fetched."""
 
     def knows(self, kid: str) -> bool:
-        """Whether the key of this id is there now, without asking anybody."""
+        """Whether the key with this id is at hand, without fetching anything."""
 
 
 class TokenVerifier:
-    """Checks tokens and remembers the good ones until they expire, their key is retired, or their
-    session is one of `revoked` (ids of sessions, which others add to)."""
+    """Verifies tokens, and remembers up to `CACHED_TOKENS` valid ones.
+
+    A token is remembered until it expires, its key is retired, or its session is among `revoked`
+    (ids of sessions, to which others add).
+    """
 
     def __init__(
         self, keys: KeySource, issuer: str, audience: str, revoked: Container[str] = frozenset()
@@ -55,10 +58,10 @@ class TokenVerifier:
         self._issuer = issuer
         self._audience = audience
         self._revoked = revoked
-        self._verified: OrderedDict[str, tuple[Claims, str]] = OrderedDict()
+        self._verified: LRUCache[str, tuple[Claims, str]] = LRUCache(CACHED_TOKENS)
 
     def cached(self, token: str) -> Claims | None:
-        """The claims of a token that was verified before and has not expired."""
+        """The claims of a token that was verified before and is still valid, else None."""
         found = self._verified.get(token)
         if found is None:
             return None
@@ -69,19 +72,19 @@ class TokenVerifier:
         return claims
 
     def is_revoked(self, claims: Claims) -> bool:
-        """Whether the session has ended that these claims are of."""
+        """Whether the session that issued this token is known to have ended."""
         return claims.sid in self._revoked
 
     async def verify(self, token: str) -> Claims:
         """The claims of `token`.
 
-        Raises `Unauthorized` where it is not ours, not meant for us, expired, or of a session that
-        was revoked, and `Unavailable` where no key could be had to tell.
+        Raises `Unauthorized` if it is not ours, meant for somebody else, expired, or of a revoked
+        session; `Unavailable` if its key cannot be fetched.
         """
         kid = _key_id(token)
         key = await self._keys.find(kid)
         if key is None:
-            raise Unauthorized("The access token is signed by an unknown key.")
+            raise Unauthorized("The access token was signed with an unknown key.")
         try:
             payload = jwt.decode(
                 token,
@@ -100,18 +103,23 @@ class TokenVerifier:
         except (jwt.InvalidTokenError, msgspec.ValidationError):
             raise Unauthorized("The access token is not valid.") from None
         if self.is_revoked(claims):
-            raise Unauthorized("The session of this access token has ended: log in again.")
+            raise session_ended()
         self._verified[token] = claims, kid
-        if len(self._verified) > CACHED_TOKENS:
-            self._verified.popitem(last=False)
         return claims
 
 
 VERIFIER = web.AppKey("verifier", TokenVerifier)
 
 
+def session_ended() -> Unauthorized:
+    return Unauthorized("The session of this access token has ended: log in again.")
+
+
 def _key_id(token: str) -> str:
-    """The `kid` of a token whose header is one of ours; the algorithm is not the token's choice."""
+    """The `kid` of a token whose header looks like ours. The token does not choose the algorithm.
+
+    Raises `Unauthorized`.
+    """
     try:
         header = jwt.get_unverified_header(token)
     except (jwt.InvalidTokenError, ValueError, RecursionError):
@@ -122,5 +130,5 @@ def _key_id(token: str) -> str:
         or str(header.get("typ")).lower() != TOKEN_TYPE
         or not isinstance(kid, str)
     ):
-        raise Unauthorized("The access token is not one of this system's.")
+        raise Unauthorized("The access token was not issued by this system.")
     return kid

@@ -1,8 +1,8 @@
-"""Use cases of accounts, without HTTP: sign up, log in, one's own account and sessions. Owns the
+"""Use cases without HTTP: sign up, log in, manage one's own account and sessions. Owns the
 collection `throttles`.
 
-`Accounts`, `OwnAccount` and `OwnSessions` are the use cases; `Throttle` bounds guessing; `Audit`
-writes down who did what.
+`Accounts`, `OwnAccount` and `OwnSessions` are the use cases, built on `Services`: `Throttle` slows
+guessing down, `Audit` logs who did what.
 """
 
 from auth_service.accounts.accounts import Accounts, Admission
@@ -10,6 +10,7 @@ from auth_service.accounts.audit import Audit
 from auth_service.accounts.own_account import OwnAccount
 from auth_service.accounts.own_sessions import OwnSessions
 from auth_service.accounts.profiles import view
+from auth_service.accounts.services import Services
 from auth_service.accounts.throttle_store import Throttles
 from auth_service.accounts.throttling import Throttle
 
@@ -19,6 +20,7 @@ __all__ = [
     "Audit",
     "OwnAccount",
     "OwnSessions",
+    "Services",
     "Throttle",
     "Throttles",
     "view",

@@ -1,29 +1,27 @@
-"""Signing up, logging in and staying logged in: what these mean, without HTTP and storage."""
+"""Signing up, logging in and staying logged in, without HTTP and storage."""
 
 from contextlib import suppress
 
 from msgspec import Struct
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
-from auth_service.accounts.audit import Audit
 from auth_service.accounts.profiles import required_text, text, view
-from auth_service.accounts.throttling import Throttle
-from auth_service.employees import Employee, Employees, email_taken, search_terms
-from auth_service.outbox import Announcer, Deletions
-from auth_service.passwords import Passwords, require_acceptable, require_checkable
+from auth_service.accounts.services import Services
+from auth_service.employees import Employee, email_taken, search_terms
+from auth_service.passwords import require_acceptable, require_checkable
 from auth_service.schemas import EmployeeView, Grant, LogIn, SignUp
-from auth_service.sessions import Device, Reason, RefreshToken, Reused, Session, Sessions
+from auth_service.sessions import Device, Reason, RefreshToken, Reused, Session
 from auth_service.tokens import TokenIssuer
 from shared.emails import normalise
 from shared.errors import (
     InvalidCredentials,
-    ServiceError,
     SignUpClosed,
     Unavailable,
     UnknownEmployee,
     UnknownSession,
 )
 from shared.observability.logs import get_logger
+from shared.observability.metrics import outcomes
 
 log = get_logger("accounts")
 
@@ -32,7 +30,7 @@ REFRESHES = ("success", "refused", "reused")
 
 
 class Admission(Struct, frozen=True):
-    """Who may sign up; no domains are all domains."""
+    """Who may sign up; without `domains`, every address."""
 
     open: bool
     domains: tuple[str, ...]
@@ -40,39 +38,34 @@ class Admission(Struct, frozen=True):
 
 class Accounts:
     """Every method raises `Unavailable` while the database cannot be reached, and `InvalidInput`
-    with the path of the field that it does not accept. Nothing is stored when one raises."""
+    with the path of a field that it does not accept. Nothing is stored when one raises."""
 
     def __init__(
         self,
-        *,
-        employees: Employees,
-        sessions: Sessions,
-        departures: Deletions,
-        passwords: Passwords,
+        services: Services,
         tokens: TokenIssuer,
-        throttle: Throttle,
         admission: Admission,
-        announcer: Announcer,
-        audit: Audit,
         registry: CollectorRegistry,
     ) -> None:
-        self._employees = employees
-        self._sessions = sessions
-        self._departures = departures
-        self._passwords = passwords
+        self._employees = services.employees
+        self._sessions = services.sessions
+        self._deletions = services.deletions
+        self._passwords = services.passwords
+        self._throttle = services.throttle
+        self._announcer = services.announcer
+        self._audit = services.audit
         self._tokens = tokens
-        self._throttle = throttle
         self._admission = admission
-        self._announcer = announcer
-        self._audit = audit
-        self._logins = _counter("auth_logins_total", "Log-ins by outcome", LOGINS, registry)
-        self._refreshes = _counter(
-            "auth_refreshes_total", "Uses of refresh tokens by outcome", REFRESHES, registry
+        self._logins = outcomes(
+            registry, "auth_logins_total", "Logins by outcome", "outcome", LOGINS
+        )
+        self._refreshes = outcomes(
+            registry, "auth_refreshes_total", "Refreshes by outcome", "outcome", REFRESHES
         )
 
     async def sign_up(self, new: SignUp, address: str) -> EmployeeView:
-        """Raises `EmailTaken`, also where another sign-up with this address is a moment ahead,
-        `SignUpClosed` and `RateLimited`."""
+        """Raises `EmailTaken`, also if a concurrent sign-up with this address is first,
+        `SignUpClosed` or `RateLimited`."""
         name = required_text(new.name, "$.name")
         email = normalise(new.email)
         self._require_admitted(email)
@@ -80,7 +73,7 @@ class Accounts:
         role = text(new.role, "$.role")
         require_acceptable(new.password, email)
         await self._throttle.sign_up(address)
-        if await self._employees.exists(email) or await self._departures.had(email):
+        if await self._employees.exists(email) or await self._deletions.had(email):
             raise email_taken()
         employee = await self._employees.add(
             name=name,
@@ -90,9 +83,9 @@ class Accounts:
             search=search_terms(name, email),
             password=await self._passwords.hash(new.password),
         )
-        # Somebody who leaves is noted there before their document goes: had it gone since we looked
-        # first, this one could be stored, and the note is there.
-        if await self._departures.had(email):
+        # If the address was freed since the check above, by an account that was deleted, the
+        # deletion is found now: it is stored before the document is removed.
+        if await self._deletions.had(email):
             await self._employees.remove(employee.key)
             raise email_taken()
         self._audit.signed_up(employee.id)
@@ -100,31 +93,26 @@ class Accounts:
 
     def _require_admitted(self, email: str) -> None:
         if not self._admission.open:
-            raise SignUpClosed("Accounts are made by an administrator here.")
+            raise SignUpClosed("Only an administrator creates accounts here.")
         domains = self._admission.domains
         if domains and email.partition("@")[2] not in domains:
-            raise SignUpClosed(f"Only addresses of {', '.join(domains)} can sign up.")
+            raise SignUpClosed(f"Only addresses at {', '.join(domains)} can sign up.")
 
     async def log_in(self, credentials: LogIn, device: Device) -> Grant:
-        """Raises `InvalidCredentials`: after the same time and in the same words for an unknown
-        address and a wrong password, and `RateLimited`: after as many of either. A hash of a lower
+        """Raises `InvalidCredentials` for an unknown address or a wrong password, with the same
+        words and after the same time, and `RateLimited` after too many of either. A hash of a lower
         cost than today's is renewed."""
         email = normalise(credentials.email)
         require_checkable(credentials.password)
-        attempt = await self._throttle.password(email, device.address)
-        try:
+        async with self._throttle.password(email, device.address) as attempt:
             employee = await self._employees.find(email)
             hashed = None if employee is None else employee.password
-            right = await self._passwords.verify(credentials.password, hashed)
-        except ServiceError:
-            await self._throttle.unchecked(attempt)
-            raise
-        if employee is None or not right:
+            attempt.right = await self._passwords.verify(credentials.password, hashed)
+        if employee is None or not attempt.right:
             outcome = "unknown_email" if employee is None else "wrong_password"
             self._logins.labels(outcome).inc()
             self._audit.login_refused(outcome, None if employee is None else employee.id)
             raise _wrong()
-        await self._throttle.right(attempt)
         session = await self._sessions.open(employee.key, device)
         await self._require_unchanged(employee, session, credentials.password)
         await self._end_surplus(employee, session)
@@ -135,7 +123,7 @@ class Accounts:
         return self._grant(employee, session)
 
     async def refresh(self, refresh_token: str, address: str) -> Grant:
-        """Raises `InvalidCredentials` where the token is none, or its session has ended, and
+        """Raises `InvalidCredentials` if the token is unknown or its session has ended, and
         `RateLimited`."""
         try:
             await self._throttle.refresh(RefreshToken.parse(refresh_token).sid, address)
@@ -161,8 +149,8 @@ class Accounts:
         await self._throttle.refresh_failed(address)
 
     async def _require_unchanged(self, employee: Employee, session: Session, password: str) -> None:
-        """A password that was changed, or an account that was deleted, while this login computed
-        has ended all sessions but this one, which was not there yet: so it looks for itself."""
+        """A change of the password, or a deletion of the account, that happened while this login
+        checked the password did not end this session, which was not there yet. So end it here."""
         now = await self._employees.find(employee.email)
         if now is not None and now.password == employee.password:
             return
@@ -176,15 +164,15 @@ class Accounts:
         if ended:
             self._announcer.wake()
             self._audit.revoked(
-                employee.id, session.sid, Reason.SURPLUS.value, f"{ended} not used for longest"
+                employee.id, session.sid, Reason.SURPLUS.value, f"{ended} least recently used"
             )
 
     async def _renew(self, employee: Employee, password: str) -> None:
-        """Not worth failing a login for: the next one tries again."""
+        """A failure does not fail the login: the next one tries again."""
         try:
             await self._employees.renew_password(employee, await self._passwords.hash(password))
         except Unavailable as error:
-            log.warning("a password hash could not be renewed", reason=error.detail)
+            log.warning("could not renew a password hash", reason=error.detail)
         else:
             log.info("renewed a password hash of a lower cost", employee=employee.id)
 
@@ -201,13 +189,3 @@ class Accounts:
 
 def _wrong() -> InvalidCredentials:
     return InvalidCredentials("The email or the password is wrong.")
-
-
-def _counter(
-    name: str, description: str, outcomes: tuple[str, ...], registry: CollectorRegistry
-) -> Counter:
-    """A counter that shows every outcome from the start, at zero."""
-    counter = Counter(name, description, ["outcome"], registry=registry)
-    for outcome in outcomes:
-        counter.labels(outcome)
-    return counter

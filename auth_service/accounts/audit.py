@@ -1,8 +1,8 @@
 """The audit log: who did what to an account, from where, and how it ended. Never a secret.
 
-An entry is a line of the log, of the logger `audit`, at every LOG_LEVEL. It has the id and the
-address of its request, the employee's id and the session's. It never has an address that somebody
-typed: passwords land in that field.
+An entry is a line of the logger `audit`, written at every LOG_LEVEL. It has the id of its request,
+the client's address, and the ids of the employee and the session. It never has an email address
+that somebody typed, because people type passwords into that field.
 """
 
 import logging
@@ -34,14 +34,14 @@ class Audit:
         log.warning("a used refresh token: session revoked", employee=employee, session=session)
 
     def revoked(self, employee: str, by: str, reason: str, sessions: str) -> None:
-        """`sessions` is an id, or says which ones; `by` is the session that asked for it."""
+        """`sessions` is an id or a description; `by` is the session that asked."""
         log.info("revoked", employee=employee, session=by, reason=reason, sessions=sessions)
 
     def password_changed(self, employee: str, by: str) -> None:
         log.info("password changed", employee=employee, session=by)
 
     def password_refused(self, employee: str, by: str) -> None:
-        """Somebody who is logged in did not know the password."""
+        """Somebody who is logged in gave a wrong password."""
         log.warning("password refused", employee=employee, session=by)
 
     def profile_changed(self, employee: str, by: str) -> None:

@@ -1,27 +1,23 @@
-"""What employees do with their own sessions: see them, and end them."""
+"""What employees do with their own sessions: list them and end them."""
 
-from auth_service.accounts.audit import Audit
-from auth_service.employees import Employees
-from auth_service.outbox import Announcer
+from auth_service.accounts.services import Services
 from auth_service.schemas import SessionList, SessionView
-from auth_service.sessions import Reason, Sessions
+from auth_service.sessions import Reason
 from shared.errors import UnknownSession
 from shared.tokens import Claims
 
 
 class OwnSessions:
-    """`caller` is who asks, by an access token of an open session.
+    """`caller` has the claims of an access token of an open session.
 
     Every method raises `Unavailable` while the database cannot be reached.
     """
 
-    def __init__(
-        self, employees: Employees, sessions: Sessions, announcer: Announcer, audit: Audit
-    ) -> None:
-        self._employees = employees
-        self._sessions = sessions
-        self._announcer = announcer
-        self._audit = audit
+    def __init__(self, services: Services) -> None:
+        self._employees = services.employees
+        self._sessions = services.sessions
+        self._announcer = services.announcer
+        self._audit = services.audit
 
     async def list(self, caller: Claims) -> SessionList:
         employee = await self._employees.get_by_id(caller.sub)
@@ -44,7 +40,7 @@ class OwnSessions:
         try:
             await self._end(caller, caller.sid, Reason.LOGOUT)
         except UnknownSession:
-            return  # somebody was faster: it has ended
+            return  # it was ended elsewhere a moment ago
 
     async def log_out_everywhere(self, caller: Claims) -> None:
         employee = await self._employees.get_by_id(caller.sub)
@@ -53,7 +49,7 @@ class OwnSessions:
         self._audit.revoked(employee.id, caller.sid, Reason.LOGOUT_ALL.value, "all")
 
     async def end(self, caller: Claims, sid: str) -> None:
-        """Raises `UnknownSession`, also for sessions of others."""
+        """Raises `UnknownSession`, also for a session of somebody else."""
         await self._end(caller, sid, Reason.LOGOUT if sid == caller.sid else Reason.ENDED)
 
     async def _end(self, caller: Claims, sid: str, reason: Reason) -> None:

@@ -1,4 +1,6 @@
-"""What an employee is called, and where they work: how it is taken, and how it is shown."""
+"""Names, departments and roles: how input is cleaned, and how an employee is shown."""
+
+import msgspec
 
 from auth_service.employees import Employee
 from auth_service.schemas import EmployeeView
@@ -7,18 +9,11 @@ from shared.errors import FieldProblem, InvalidInput
 
 
 def view(employee: Employee) -> EmployeeView:
-    return EmployeeView(
-        id=employee.id,
-        name=employee.name,
-        email=employee.email,
-        department=employee.department,
-        role=employee.role,
-        created_at=employee.created_at,
-    )
+    return msgspec.convert(employee, EmployeeView, from_attributes=True)
 
 
 def text(given: str | None, path: str) -> str | None:
-    """`given` without blanks around it; None for nothing. Raises `InvalidInput` for a NUL."""
+    """`given` stripped, None if nothing is left. Raises `InvalidInput` for a NUL."""
     if given is None:
         return None
     reject_nul(given, path)
@@ -26,8 +21,8 @@ def text(given: str | None, path: str) -> str | None:
 
 
 def required_text(given: str, path: str) -> str:
-    """`text`; raises `InvalidInput` where nothing is left."""
+    """`given` stripped. Raises `InvalidInput` for a NUL, and if nothing is left."""
     kept = text(given, path)
     if kept is None:
-        raise InvalidInput("This is blank.", problems=(FieldProblem(path, "is blank"),))
+        raise InvalidInput("This must not be blank.", problems=(FieldProblem(path, "is blank"),))
     return kept

@@ -1,11 +1,11 @@
-"""How often something was tried, counted over all replicas. Owns the collection `throttles`.
+"""Counts attempts over all replicas. Owns the collection `throttles`.
 
 A document: `{_id, strikes, at, until, allowed, wait, expires_at}`; a trusted pair of account and
-address has `expires_at` alone. An `_id` is a digest: nobody's address or email is in it.
+address has `expires_at` alone. An `_id` is a digest, so no address or email is stored.
 
 Not the library `limits`: its MongoDB storage opens a client of its own and knows windows, not
-delays that grow, nor attempts that count until they turn out well. One update decides here, by the
-clock of the database: however many replicas try at once, each attempt is counted before it is made.
+growing delays, nor attempts that count until they succeed. Here one update decides, by the
+database's clock: however many replicas try at once, each attempt is counted before it is made.
 """
 
 import hashlib
@@ -21,12 +21,13 @@ from shared.mongo import Collection, Database, Document, Mongo, reachable
 
 NAME = "throttles"
 STEEPEST = 40
-"""More doublings than any delay needs, and fewer than overflow."""
+"""Doublings of a delay at most: more than any limit needs, and too few to overflow."""
 
 
 class Limit(Struct, frozen=True):
-    """`free` attempts cost nothing. After the next one comes a delay of `first` seconds, after each
-    further one twice as much, up to `longest`. One attempt is forgiven every `forgiven` seconds."""
+    """The first `free` attempts cost nothing. The next is followed by a delay of `first` seconds,
+    each further one by twice the delay before, up to `longest`. One attempt is forgiven every
+    `forgiven` seconds."""
 
     name: str
     free: int
@@ -35,9 +36,9 @@ class Limit(Struct, frozen=True):
     longest: float
 
 
-class Taken(Struct, frozen=True):
-    """An attempt: it was counted where `wait` is 0, and those after it have a delay up to `until`.
-    Otherwise `wait` is how many seconds are left of a delay."""
+class Charge(Struct, frozen=True):
+    """The outcome of an attempt. If `wait` is 0 it was counted, and the next must wait `until`;
+    otherwise it was not counted, and `wait` is how many seconds of a delay are left."""
 
     limit: Limit
     key: str
@@ -48,29 +49,34 @@ class Taken(Struct, frozen=True):
 class Throttles:
     """Every method raises `Unavailable` while the database cannot be reached.
 
-    Its writes are not waited for by a majority: what an election loses is a few attempts.
+    Writes do not wait for a majority: an election may lose a few attempts.
     """
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
 
-    async def charge(self, limit: Limit, key: str) -> Taken:
-        """Count an attempt, unless there is a delay."""
+    @staticmethod
+    async def prepare(database: Database) -> None:
+        """Create the index by which MongoDB deletes what no longer has an effect. Repeatable."""
+        await database[NAME].create_index("expires_at", expireAfterSeconds=0)
+
+    async def charge(self, limit: Limit, key: str) -> Charge:
+        """Count an attempt, unless a delay is running."""
         try:
             document = await self._charge(limit, key)
         except DuplicateKeyError:  # two attempts were the first
             document = await self._charge(limit, key)
         wait = 0.0 if document["allowed"] else max(0.001, float(document["wait"]) / 1000)
-        return Taken(limit, key, wait, document["until"])
+        return Charge(limit, key, wait, document["until"])
 
-    async def refund(self, charged: list[Taken]) -> None:
-        """These attempts were none."""
-        if charged:
+    async def refund(self, charges: list[Charge]) -> None:
+        """Take these back, as if the attempts had not been made."""
+        if charges:
             with reachable():
-                await self._collection.bulk_write(_undone(charged), ordered=False)
+                await self._collection.bulk_write(_refunds(charges), ordered=False)
 
     async def wait(self, limit: Limit, key: str) -> float:
-        """Seconds that are left of a delay; counts nothing."""
+        """How many seconds of a delay are left. Counts nothing."""
         with reachable():
             found = await self._collection.find_one({"_id": _id(limit.name, key)}, {"until": 1})
         return _left(found)
@@ -83,22 +89,22 @@ class Throttles:
         found = {row["_id"]: row for row in rows}
         return _left(found.get(ids[0])), ids[1] in found
 
-    async def settle(self, limit: Limit, key: str, *, forgive: list[Taken], days: int) -> None:
-        """An attempt turned out well: forget what was counted under `key` and trust it for some
-        days, and take back what was charged under others."""
+    async def settle(self, limit: Limit, key: str, *, refund: list[Charge], days: int) -> None:
+        """An attempt succeeded: clear the count of `key`, trust `key` for `days`, and `refund` what
+        was charged to others."""
         end = datetime.now(UTC) + timedelta(days=days)
         writes: list[Any] = [
             DeleteOne({"_id": _id(limit.name, key)}),
             UpdateOne({"_id": _id("trusted", key)}, {"$set": {"expires_at": end}}, upsert=True),
         ]
         with reachable():
-            await self._collection.bulk_write(writes + _undone(forgive), ordered=False)
+            await self._collection.bulk_write(writes + _refunds(refund), ordered=False)
 
     async def _charge(self, limit: Limit, key: str) -> Document:
         with reachable():
             document: Document = await self._collection.find_one_and_update(
                 {"_id": _id(limit.name, key)},
-                _attempt(limit),
+                _counted(limit),
                 upsert=True,
                 return_document=ReturnDocument.AFTER,
             )
@@ -112,12 +118,8 @@ class Throttles:
         return collection
 
 
-async def prepare(database: Database) -> None:
-    """MongoDB removes what has no effect any more."""
-    await database[NAME].create_index("expires_at", expireAfterSeconds=0)
-
-
-def _attempt(limit: Limit) -> list[Document]:
+def _counted(limit: Limit) -> list[Document]:
+    """The update that counts an attempt and sets the next delay, or only reads a running one."""
     now = "$$NOW"
     until = {"$ifNull": ["$until", now]}
     allowed = {"$gte": [now, until]}
@@ -142,32 +144,20 @@ def _attempt(limit: Limit) -> list[Document]:
     ]
 
 
-def _undone(charged: list[Taken]) -> list[Any]:
-    """A delay goes only where no later attempt made it longer."""
-    return [
-        UpdateOne(
-            {"_id": _id(taken.limit.name, taken.key)},
-            [
-                {
-                    "$set": {
-                        "strikes": {"$max": [0, {"$subtract": ["$strikes", 1]}]},
-                        "until": {
-                            "$cond": [
-                                {"$eq": ["$until", taken.until]},
-                                {"$min": ["$until", "$$NOW"]},
-                                "$until",
-                            ]
-                        },
-                    }
-                }
-            ],
-        )
-        for taken in charged
-    ]
+def _refunds(charges: list[Charge]) -> list[Any]:
+    """A delay is cleared only if no later attempt has made it longer."""
+    strikes = {"$max": [0, {"$subtract": ["$strikes", 1]}]}
+    cleared = {"$min": ["$until", "$$NOW"]}
+    writes = []
+    for charge in charges:
+        until = {"$cond": [{"$eq": ["$until", charge.until]}, cleared, "$until"]}
+        update = [{"$set": {"strikes": strikes, "until": until}}]
+        writes.append(UpdateOne({"_id": _id(charge.limit.name, charge.key)}, update))
+    return writes
 
 
 def _left(document: Document | None) -> float:
-    """By our own clock: near enough to refuse early; what counts is decided by the update."""
+    """Seconds by our own clock: good enough to refuse early, since the update decides."""
     if document is None:
         return 0.0
     left: timedelta = document["until"] - datetime.now(UTC)

@@ -1,45 +1,50 @@
-"""Guessing is made slow, for the one who guesses.
+"""Slows down guessing, for whoever guesses.
 
-A password may be tried freely a few times; then each attempt has to wait twice as long as the one
-before. What waits is an account *as seen from one address*, so a stranger's guesses delay the
-stranger. Two wider nets are for those who have many accounts or many addresses to try: one of the
-address, over all accounts, and one of the account, over all addresses. Both let pass whoever has
-logged in to this account from this address in the last 90 days: so a rightful owner is delayed only
-by their own mistakes, or where they log in from a new place during an attack from many.
+A password may be tried freely a few times; after that each attempt has to wait twice as long as
+the one before. The delay belongs to an account *as seen from one address*, so a stranger's guesses
+delay the stranger. Two wider limits stop those who try many accounts from one address, or one
+account from many addresses. Whoever has logged in to the account from the address in the last 90
+days is exempt from both: a rightful owner is delayed only by their own mistakes, or when they log
+in from a new place during an attack from many.
 
-It must not matter here whether an account exists: unknown addresses are counted like others.
+It must not make a difference whether an account exists: unknown addresses are counted like others.
 """
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from msgspec import Struct
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
-from auth_service.accounts.throttle_store import Limit, Taken, Throttles
+from auth_service.accounts.throttle_store import Charge, Limit, Throttles
 from shared.errors import RateLimited, ServiceError, Unavailable
 from shared.http.addresses import one_client
 from shared.observability.logs import get_logger
+from shared.observability.metrics import outcomes
 
 log = get_logger("throttling")
 
 TRUSTED_DAYS = 90
+THROTTLED = ("password", "sign_up", "refresh")
 
 ADDRESS = Limit("address", free=100, forgiven=60, first=1, longest=60)
 ACCOUNT = Limit("account", free=50, forgiven=60, first=1, longest=60)
 REFRESH = Limit("refresh", free=60, forgiven=5, first=1, longest=60)
-"""Of one session: a client needs one in ten minutes."""
+"""Of one session: a client refreshes once in ten minutes."""
 FAILED_REFRESH = Limit("failed refresh", free=100, forgiven=10, first=1, longest=60)
 
 
-class Attempt(Struct, frozen=True):
-    """A password that is being tried."""
+class Attempt(Struct):
+    """An attempt at a password; whoever checks it says whether it was `right`."""
 
     pair: str
-    charged: list[Taken]
+    charges: list[Charge]
+    right: bool = False
 
 
 class Throttle:
-    """Every method raises `RateLimited`, saying when to come again; with no store, never."""
+    """Every method raises `RateLimited`, with the time to wait; without a store, never."""
 
     def __init__(
         self, store: Throttles | None, *, failures: int, sign_ups: int, registry: CollectorRegistry
@@ -48,52 +53,55 @@ class Throttle:
         self._store = store
         self._pair = Limit("pair", free=failures, forgiven=900, first=1, longest=900)
         self._sign_up = Limit("sign-up", free=sign_ups, forgiven=10, first=1, longest=600)
-        self._refused = Counter(
-            "auth_throttled_total", "Attempts that have to wait", ["what"], registry=registry
+        self._refused = outcomes(
+            registry, "auth_throttled_total", "Attempts that had to wait", "what", THROTTLED
         )
-        for what in ("password", "sign_up", "refresh"):
-            self._refused.labels(what)
 
-    async def password(self, email: str, address: str) -> Attempt:
-        """Somebody wants to try a password of this account (normalised address). It counts as wrong
-        until `right` or `unchecked` is called, so that attempts at once cannot outrun their
-        counting. One that has to wait counts nowhere."""
+    @asynccontextmanager
+    async def password(self, email: str, address: str) -> AsyncIterator[Attempt]:
+        """Enter this to check a password of the account `email` (normalised), and set `right`.
+
+        The attempt counts as wrong from the start, so concurrent attempts cannot outrun the count.
+        It is refunded if the password was right, or was not checked: the block raised a
+        `ServiceError`. An attempt that has to wait counts nowhere.
+        """
         client = one_client(address)
         attempt = Attempt(f"{_digest(email)} {client}", [])
         if self._store is None:
-            return attempt
-        wait, trusted = await self._store.look(self._pair, attempt.pair)
-        self._require("password", wait)  # a stranger who has to wait anyway charges nobody else
-        nets = [] if trusted else [(ADDRESS, client), (ACCOUNT, _digest(email))]
+            yield attempt
+            return
         try:
-            for limit, key in (*nets, (self._pair, attempt.pair)):
-                taken = await self._store.charge(limit, key)
-                self._require("password", taken.wait)
-                attempt.charged.append(taken)
+            await self._charge_password(self._store, attempt, _digest(email), client)
+            yield attempt
         except ServiceError:
-            await self.unchecked(attempt)
+            await self._refund(self._store, attempt)
             raise
-        return attempt
-
-    async def unchecked(self, attempt: Attempt) -> None:
-        """The password was not looked at, so nothing was learnt of it: it does not count."""
-        if self._store is not None:
-            try:
-                await self._store.refund(attempt.charged)
-            except Unavailable as error:
-                log.warning("an attempt that was none stays counted", reason=error.detail)
-
-    async def right(self, attempt: Attempt) -> None:
-        """The password was right."""
-        if self._store is not None:
+        if attempt.right:
             await self._store.settle(
-                self._pair, attempt.pair, forgive=attempt.charged, days=TRUSTED_DAYS
+                self._pair, attempt.pair, refund=attempt.charges, days=TRUSTED_DAYS
             )
+
+    async def _charge_password(
+        self, store: Throttles, attempt: Attempt, account: str, client: str
+    ) -> None:
+        wait, trusted = await store.look(self._pair, attempt.pair)
+        self._require("password", wait)  # before a stranger's guess is charged to the account
+        wider = [] if trusted else [(ADDRESS, client), (ACCOUNT, account)]
+        for limit, key in (*wider, (self._pair, attempt.pair)):
+            charge = await store.charge(limit, key)
+            self._require("password", charge.wait)
+            attempt.charges.append(charge)
+
+    async def _refund(self, store: Throttles, attempt: Attempt) -> None:
+        try:
+            await store.refund(attempt.charges)
+        except Unavailable as error:
+            log.warning("could not refund a login attempt", reason=error.detail)
 
     async def sign_up(self, address: str) -> None:
         if self._store is not None:
-            taken = await self._store.charge(self._sign_up, one_client(address))
-            self._require("sign_up", taken.wait)
+            charge = await self._store.charge(self._sign_up, one_client(address))
+            self._require("sign_up", charge.wait)
 
     async def refresh(self, session: str, address: str) -> None:
         if self._store is not None:

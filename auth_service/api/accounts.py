@@ -1,4 +1,4 @@
-"""The HTTP endpoints: take, call inward, answer. What they raise becomes a problem elsewhere."""
+"""Endpoints of signing up and logging in, and what other services read of keys and sessions."""
 
 from aiohttp import web
 
@@ -46,7 +46,7 @@ async def revoked_sessions(request: web.Request, query: Since) -> web.Response:
 
 
 def _device(request: web.Request) -> Device:
-    """aiohttp keeps bytes that are no UTF-8 as lone surrogates, which cannot be stored."""
+    # aiohttp turns bytes that are not UTF-8 into lone surrogates, which cannot be stored.
     sent = request.headers.get("User-Agent", "").encode(errors="surrogateescape")
     return Device(sent.decode(errors="replace"), client_address(request))
 
@@ -66,7 +66,7 @@ ENDPOINTS = (
         method="POST",
         path="/login",
         handler=log_in,
-        summary="Log in: an access token, and a refresh token to get the next one with",
+        summary="Log in: returns an access token, and a refresh token for the next one",
         body=LogIn,
         replies={200: Grant},
         errors=(InvalidCredentials, RateLimited),
@@ -79,8 +79,9 @@ ENDPOINTS = (
         handler=refresh,
         summary="Get the next access token",
         description=(
-            "Each refresh token is used once: keep the one that comes back. If no reply came, send"
-            " the same again. One that is older ends the session, as somebody has a copy."
+            "A refresh token is used once: keep the one that the reply has. If no reply arrives,"
+            " send the same token again. An older one ends the session, because somebody has a"
+            " copy of it."
         ),
         body=Refresh,
         replies={200: Grant},
@@ -92,7 +93,7 @@ ENDPOINTS = (
         method="GET",
         path="/.well-known/jwks.json",
         handler=jwks,
-        summary="The public keys that access tokens are verified with (RFC 7517)",
+        summary="The public keys that verify access tokens (RFC 7517)",
         replies={200: Jwks},
         headers={"Cache-Control": "public, max-age=60"},
         public=True,
@@ -101,11 +102,12 @@ ENDPOINTS = (
         method="GET",
         path=REVOKED_SESSIONS,
         handler=revoked_sessions,
-        summary="Sessions whose access tokens must not be believed any more",
+        summary="Revoked sessions, whose access tokens must no longer be accepted",
         description=(
-            "In the order of their revocation: all of the time that was asked for,"
-            f" {MOST_REVOKED} of later, and all of the last one's time. Where there are as many,"
-            " ask again with this one, until nothing is later. The ids say nothing to strangers."
+            "Oldest revocation first: all that were revoked at `since`, and"
+            f" {MOST_REVOKED} later ones; ties at the limit are included. If the list is that"
+            " long, ask again with the last `revoked_at`, until nothing is later. The ids are"
+            " random and mean nothing to strangers."
         ),
         query=Since,
         replies={200: RevokedSessions},

@@ -1,4 +1,4 @@
-"""The HTTP endpoints of the directory: who is there."""
+"""Endpoints of the directory of employees."""
 
 from aiohttp import web
 
@@ -6,7 +6,7 @@ from auth_service.accounts import view
 from auth_service.employees import Directory, Employees
 from auth_service.schemas import DirectoryQuery, EmployeePage, EmployeeView
 from shared.emails import normalise
-from shared.errors import InvalidInput, RateLimited, UnknownEmployee
+from shared.errors import InvalidInput, UnknownEmployee
 from shared.http.endpoints import Endpoint, json_reply
 from shared.tokens import Claims
 
@@ -31,17 +31,16 @@ ENDPOINTS = (
         method="GET",
         path="/employees",
         handler=search,
-        summary="The directory: everybody, or those whose name or address begins so",
+        summary="The directory: everybody, or those whose name or address begins with `query`",
         query=DirectoryQuery,
         replies={200: EmployeePage},
-        errors=(RateLimited,),
     ),
     Endpoint(
         method="GET",
         path="/employees/{email}",
         handler=profile,
-        summary="One employee, by email",
+        summary="An employee by email address",
         replies={200: EmployeeView},
-        errors=(InvalidInput, RateLimited, UnknownEmployee),
+        errors=(InvalidInput, UnknownEmployee),
     ),
 )

@@ -1,4 +1,4 @@
-"""The HTTP endpoints of one's own account."""
+"""Endpoints of the caller's own account."""
 
 from aiohttp import web
 
@@ -9,7 +9,6 @@ from shared.errors import (
     FieldProblem,
     InvalidCredentials,
     InvalidInput,
-    RateLimited,
     UnknownEmployee,
 )
 from shared.http.addresses import client_address
@@ -33,7 +32,7 @@ async def own_profile(request: web.Request, caller: Claims) -> web.Response:
 async def change_profile(request: web.Request, caller: Claims, body: ChangeProfile) -> web.Response:
     if body == ChangeProfile():
         raise InvalidInput(
-            "Say what to change.",
+            "There is nothing to change.",
             problems=(FieldProblem("$", "expected `name`, `department` or `role`"),),
         )
     return json_reply(await request.app[OWN_ACCOUNT].change_profile(caller, body))
@@ -51,26 +50,29 @@ ENDPOINTS = (
         handler=own_profile,
         summary="The caller's own entry in the directory",
         replies={200: EmployeeView},
-        errors=(RateLimited, UnknownEmployee),
+        errors=(UnknownEmployee,),
     ),
     Endpoint(
         method="PATCH",
         path="/employees/me",
         handler=change_profile,
         summary="Change one's name, department or role",
-        description="What is left out stays; null clears. Tokens have a new name after a refresh.",
+        description=(
+            "A missing field stays as it is, null clears it. Access tokens show a new name after"
+            " the next refresh."
+        ),
         body=ChangeProfile,
         replies={200: EmployeeView},
-        errors=(RateLimited, UnknownEmployee),
+        errors=(UnknownEmployee,),
     ),
     Endpoint(
         method="PUT",
         path="/employees/me/password",
         handler=change_password,
-        summary="Change one's password; all other sessions end",
+        summary="Change one's password, and end all other sessions",
         body=ChangePassword,
         replies={204: None},
-        errors=(InvalidCredentials, RateLimited, UnknownEmployee),
+        errors=(InvalidCredentials, UnknownEmployee),
     ),
     Endpoint(
         method="DELETE",
@@ -78,11 +80,12 @@ ENDPOINTS = (
         handler=delete_account,
         summary="Delete one's account",
         description=(
-            "All sessions end. The address is not given out again: others have conversations with"
-            " whoever had it. The chat service keeps or erases their messages, as it is set up."
+            "All sessions end. The address cannot be used for another account, because others have"
+            " conversations with it. Whether the chat service keeps or erases the messages is a"
+            " setting."
         ),
         body=DeleteAccount,
         replies={204: None},
-        errors=(InvalidCredentials, RateLimited, UnknownEmployee),
+        errors=(InvalidCredentials, UnknownEmployee),
     ),
 )

@@ -1,10 +1,10 @@
-"""The HTTP endpoints of sessions: log out, see where one is logged in, end a session elsewhere."""
+"""Endpoints of the caller's sessions: log out, list them, end one elsewhere."""
 
 from aiohttp import web
 
 from auth_service.accounts import OwnSessions
 from auth_service.schemas import SessionList
-from shared.errors import RateLimited, UnknownEmployee, UnknownSession
+from shared.errors import UnknownEmployee, UnknownSession
 from shared.http.endpoints import Endpoint, json_reply
 from shared.tokens import Claims
 
@@ -30,7 +30,7 @@ async def end_session(request: web.Request, caller: Claims) -> web.Response:
     return web.Response(status=204)
 
 
-REVOKES = "Its access tokens are refused from then on, and its WebSockets are closed (4502)."
+REVOKES = "Its access tokens are refused from now on, and its WebSockets are closed (4502)."
 
 ENDPOINTS = (
     Endpoint(
@@ -40,23 +40,23 @@ ENDPOINTS = (
         summary="End the session of this access token",
         description=REVOKES,
         replies={204: None},
-        errors=(RateLimited, UnknownEmployee),
+        errors=(UnknownEmployee,),
     ),
     Endpoint(
         method="POST",
         path="/logout/all",
         handler=log_out_everywhere,
-        summary="End all sessions of the caller, this one included",
+        summary="End all sessions of the caller, including this one",
         replies={204: None},
-        errors=(RateLimited, UnknownEmployee),
+        errors=(UnknownEmployee,),
     ),
     Endpoint(
         method="GET",
         path="/sessions",
         handler=sessions,
-        summary="Where the caller is logged in",
+        summary="The caller's open sessions",
         replies={200: SessionList},
-        errors=(RateLimited, UnknownEmployee),
+        errors=(UnknownEmployee,),
     ),
     Endpoint(
         method="DELETE",
@@ -65,6 +65,6 @@ ENDPOINTS = (
         summary="End one session of the caller",
         description=REVOKES,
         replies={204: None},
-        errors=(RateLimited, UnknownEmployee, UnknownSession),
+        errors=(UnknownEmployee, UnknownSession),
     ),
 )

@@ -1,7 +1,7 @@
 """Employees: who exists, under which address. Owns the collection `employees`.
 
-It must never know passwords in the clear, sessions or HTTP. `Employees` stores, `Directory`
-searches.
+It must never know plain-text passwords, sessions or HTTP. `Employees` stores them, `Directory`
+searches them.
 """
 
 from auth_service.employees.directory import Directory, search_terms

@@ -1,37 +1,33 @@
-"""The directory: finding employees by the beginning of a name, of a part of it, or of an address.
+"""The directory: finds employees by the beginning of their name, of a word of it, or of an address.
 
-It reads the collection `employees`, by the field `search`: the name from its beginning and from
-each of its first words on, and the address, all folded. So "jon" finds Alice Jones, and "alice jo"
-does, in any case and with or without accents; the index on it is a plain one. Documents without the
-field, from an older system or an import, get it when somebody looks.
+It reads the collection `employees` by the field `search`: the folded address, and the folded name
+from its beginning and from each of its first words on. So both "jon" and "alice jo" find Alice
+Jones, in any case, with or without accents, by a plain index. Documents that lack the field, from
+an older system or an import, get it by a periodic backfill.
 """
 
-import asyncio
 import unicodedata
-from base64 import b64decode, urlsafe_b64encode
 
 from msgspec import Struct
 
 from auth_service.employees.store import EXISTING, NAME, Employee, employee_of
+from shared import base64url
 from shared.decoding import invalid
-from shared.errors import ServiceError
 from shared.mongo import Collection, Database, Document, Mongo, reachable
-from shared.observability.logs import get_logger
+from shared.tasks import every
 
-log = get_logger("directory")
-
-LOOK_SECONDS = 30.0
+BACKFILL_SECONDS = 30.0
 MOST_LETTERS = 100
-"""Of a folded name that are stored: a query has no more, and one character may fold to 18."""
+"""Letters of a folded name that are stored. A query has no more, and a character may fold to 18."""
 MOST_WORDS = 8
-"""Of a name by which it is found: each is stored with all that follow."""
+"""Words of a name by which it is found; each is stored together with all that follow."""
 UNSEEN: Document = {"search": 0, "password": 0}
 AFTER_ALL = "\U0010ffff"
-"""Sorts after whatever a text goes on with."""
+"""Sorts after every continuation of a prefix."""
 
 
 class Page(Struct, frozen=True):
-    """Employees in order of their addresses; `next` asks for those after them, if there are."""
+    """Employees in order of their addresses; `next` is the cursor of the next page, if any."""
 
     employees: list[Employee]
     next: str | None
@@ -43,11 +39,19 @@ class Directory:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
 
+    @staticmethod
+    async def prepare(database: Database) -> None:
+        """Create the indexes, and run the first backfill. Repeatable."""
+        collection = database[NAME]
+        await collection.create_index([("search", 1), ("email", 1)])
+        await collection.create_index([("department", 1), ("email", 1)])
+        await _backfill(collection)
+
     async def search(
         self, query: str, department: str | None, cursor: str | None, limit: int
     ) -> Page:
-        """A page of those who match. Pages are stable: nobody comes twice, and whoever is there all
-        the time comes once. Raises `InvalidInput` where the cursor is none of ours."""
+        """A page of the employees that match. Paging is stable: nobody appears twice, and whoever
+        exists throughout appears once. Raises `InvalidInput` for a cursor that is not ours."""
         wanted: Document = {**EXISTING, "email": {"$type": "string"}}
         prefix = folded(query)[:MOST_LETTERS]
         if prefix:
@@ -60,16 +64,12 @@ class Directory:
             found = self._collection.find(wanted, UNSEEN).sort("email", 1).limit(limit + 1)
             rows = await found.to_list(limit + 1)
         employees = [employee_of(row) for row in rows[:limit]]
-        return Page(employees, _encoded(employees[-1].email) if len(rows) > limit else None)
+        more = len(rows) > limit
+        return Page(employees, base64url.encode(employees[-1].email.encode()) if more else None)
 
     async def run(self) -> None:
-        """Make those findable who were added by others, until cancelled."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            try:
-                await make_findable(self._collection)
-            except ServiceError as error:
-                log.debug("the database cannot be looked through", reason=error.detail)
+        """Backfill the documents that others have added, until cancelled."""
+        await every(BACKFILL_SECONDS, lambda: _backfill(self._collection))
 
     @property
     def _collection(self) -> Collection:
@@ -77,29 +77,21 @@ class Directory:
 
 
 def search_terms(name: str, email: str) -> list[str]:
-    """All beginnings by which this employee is found: few, and short, whatever the name."""
+    """The texts whose prefixes find this employee; their number and length are bounded."""
     words = folded(name)[:MOST_LETTERS].split(" ")
     terms = [" ".join(words[start:]) for start in range(min(len(words), MOST_WORDS))]
     return sorted({email, *terms} - {""})
 
 
 def folded(text: str) -> str:
-    """`text` without what nobody types the same way twice: case, accents, blanks."""
+    """`text` without case and accents, with single spaces: people type these differently."""
     plain = unicodedata.normalize("NFKD", text)
     letters = "".join(letter for letter in plain if not unicodedata.combining(letter))
     return " ".join(letters.casefold().split())
 
 
-async def prepare(database: Database) -> None:
-    """Indexes, and the field for those who lack it; repeatable."""
-    collection = database[NAME]
-    await collection.create_index([("search", 1), ("email", 1)])
-    await collection.create_index([("department", 1), ("email", 1)])
-    await make_findable(collection)
-
-
-async def make_findable(collection: Collection) -> None:
-    """Give the field to those who lack it; where there are none it is one look into the index."""
+async def _backfill(collection: Collection) -> None:
+    """Add `search` where it is missing. If none is missing, this costs one index lookup."""
     with reachable():
         async for row in collection.find({"search": None}, {"name": 1, "email": 1}):
             terms = search_terms(str(row.get("name") or ""), str(row.get("email") or ""))
@@ -108,12 +100,8 @@ async def make_findable(collection: Collection) -> None:
             )
 
 
-def _encoded(email: str) -> str:
-    return urlsafe_b64encode(email.encode()).decode().rstrip("=")
-
-
 def _decoded(cursor: str) -> str:
     try:
-        return b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+        return base64url.decode(cursor).decode()
     except ValueError:
-        raise invalid("Expected what a reply had as `next` - at `$.cursor`") from None
+        raise invalid("Expected the `next` of an earlier page - at `$.cursor`") from None

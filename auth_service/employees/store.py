@@ -1,38 +1,39 @@
-"""The employees: who exists, under which address. Owns the collection `employees`.
+"""Employees in MongoDB: who exists, under which address.
 
-Documents are what they always were: `{_id, name, email, department, role, password}`, the
-password as a bcrypt hash, and now `created_at` and `updated_at`. An `_id` is an ObjectId; those of
-older data may be strings. `search` is the directory's. `keep_session` is there while sessions have
-still to be ended after a change of the password: all but that one. `leaving` is when somebody
-deleted their account: the rest of them goes soon.
+A document: `{_id, name, email, department, role, password, search, created_at, updated_at}`, the
+password as a bcrypt hash. An `_id` is an ObjectId; in older data it may be a string. Documents of
+older data may lack the times, and `search`, which belongs to the directory. `keep_session` is there
+from a password change until all sessions but that one are revoked. `leaving` is when the employee
+deleted their account: the document is deleted soon after.
 """
 
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
 from bson.errors import InvalidId
-from motor.motor_asyncio import AsyncIOMotorCollection
 from msgspec import Struct
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from shared.errors import EmailTaken, UnknownEmployee
-from shared.mongo import Database, Document, Mongo, reachable
+from shared.mongo import Collection, Database, Document, Mongo, reachable
 from shared.observability.logs import get_logger
+from shared.times import now
 
 log = get_logger("employees")
 
 NAME = "employees"
 AT_ONCE = 500
 EXISTING: Document = {"leaving": None}
-"""Whoever is about to be deleted does not exist for anybody."""
+"""An employee who is leaving no longer exists, as far as anybody can tell."""
 UNREAD: Document = {"search": 0}
-"""What only the directory's index needs."""
+"""Only the directory's index needs it."""
 
 
 class Employee(Struct, frozen=True):
-    """One employee; `key` is the `_id` as stored, `id` is how tokens and replies write it."""
+    """One employee. `key` is the `_id` as stored, `id` the same as tokens and replies show it."""
 
     key: Any
     name: str
@@ -48,13 +49,37 @@ class Employee(Struct, frozen=True):
 
 
 class Employees:
-    """Emails are given in the form of `shared.emails.normalise`.
+    """Takes addresses as `shared.emails.normalise` returns them.
 
     Every method raises `Unavailable` while the database cannot be reached.
     """
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
+
+    @staticmethod
+    async def prepare(database: Database) -> None:
+        """Create the indexes, and put addresses of older data in lower case.
+
+        Repeatable; several replicas may do it at once.
+        """
+        collection = database[NAME]
+        await collection.create_index("email", unique=True)
+        for note in ("leaving", "keep_session"):
+            await collection.create_index(note, partialFilterExpression={note: {"$exists": True}})
+        # Finds only addresses with capitals or blanks, by a scan of the index alone.
+        async for document in collection.find({"email": {"$regex": r"[A-Z\s]"}}, {"email": 1}):
+            email = str(document["email"])
+            try:
+                await collection.update_one(
+                    {"_id": document["_id"], "email": email},
+                    {"$set": {"email": email.strip().lower()}},
+                )
+            except DuplicateKeyError:
+                log.error(
+                    "two employees share an address; this one cannot log in until it has another",
+                    employee=str(document["_id"]),
+                )
 
     async def add(
         self,
@@ -67,7 +92,7 @@ class Employees:
         search: list[str],
     ) -> Employee:
         """Store a new employee with this password hash. Raises `EmailTaken`."""
-        now = _now()
+        created_at = now()
         document: Document = {
             "_id": ObjectId(),
             "name": name,
@@ -76,8 +101,8 @@ class Employees:
             "role": role,
             "password": password,
             "search": search,
-            "created_at": now,
-            "updated_at": now,
+            "created_at": created_at,
+            "updated_at": created_at,
         }
         try:
             with reachable():
@@ -87,60 +112,56 @@ class Employees:
         return employee_of(document)
 
     async def find(self, email: str) -> Employee | None:
-        with reachable():
-            document = await self._collection.find_one({"email": email, **EXISTING}, UNREAD)
-        return None if document is None else employee_of(document)
+        with suppress(UnknownEmployee):
+            return await self.get(email)
+        return None
 
     async def exists(self, email: str) -> bool:
-        """Whether the address is in use, be it by somebody who leaves."""
+        """Whether the address is in use, even by an employee who is leaving."""
         with reachable():
             return await self._collection.find_one({"email": email}, {"_id": 1}) is not None
 
     async def get(self, email: str) -> Employee:
         """Raises `UnknownEmployee`."""
-        return _known(await self.find(email))
+        return await self._get({"email": email, **EXISTING})
 
     async def get_by_id(self, employee: str, *, leaving: bool = False) -> Employee:
-        """The employee of a token's `sub`, with `leaving` also one who is about to go. Raises
+        """The employee of a token's `sub`; with `leaving`, also one who is leaving. Raises
         `UnknownEmployee`."""
         query: Document = {"_id": {"$in": _keys(employee)}}
-        with reachable():
-            document = await self._collection.find_one(
-                query if leaving else query | EXISTING, UNREAD
-            )
-        return _known(None if document is None else employee_of(document))
+        return await self._get(query if leaving else query | EXISTING)
 
     async def update(self, employee: str, changes: Document) -> Employee:
         """Set these fields of the employee of a token's `sub`. Raises `UnknownEmployee`."""
         with reachable():
             document: Document | None = await self._collection.find_one_and_update(
                 {"_id": {"$in": _keys(employee)}, **EXISTING},
-                {"$set": {**changes, "updated_at": _now()}},
+                {"$set": {**changes, "updated_at": now()}},
                 UNREAD,
                 return_document=ReturnDocument.AFTER,
             )
-        return _known(None if document is None else employee_of(document))
+        return _known(document)
 
     async def renew_password(self, employee: Employee, password: str) -> None:
         """Replace the hash that `employee` was read with, unless it has changed since."""
         with reachable():
             await self._collection.update_one(
                 {"_id": employee.key, "password": employee.password},
-                {"$set": {"password": password, "updated_at": _now()}},
+                {"$set": {"password": password, "updated_at": now()}},
             )
 
     async def change_password(self, employee: Employee, password: str, keep: str) -> bool:
         """Replace the hash that `employee` was read with, and note that all sessions but `keep`
-        have to end; False where it has changed since."""
+        have to end. False if the hash has changed since."""
         with reachable():
             result = await self._collection.update_one(
                 {"_id": employee.key, "password": employee.password},
-                {"$set": {"password": password, "keep_session": keep, "updated_at": _now()}},
+                {"$set": {"password": password, "keep_session": keep, "updated_at": now()}},
             )
         return result.matched_count == 1
 
     async def with_sessions_to_end(self) -> list[tuple[Any, str]]:
-        """Employees whose password was changed: the `_id`, and the session to keep."""
+        """Employees whose other sessions have to end: the `_id`, and the session to keep."""
         with reachable():
             rows = await self._collection.find(
                 {"keep_session": {"$exists": True}}, {"keep_session": 1}
@@ -148,73 +169,52 @@ class Employees:
         return [(row["_id"], row["keep_session"]) for row in rows]
 
     async def sessions_ended(self, key: Any, keep: str) -> None:
-        """All sessions but `keep` of the employee have ended."""
+        """Note that all sessions of the employee but `keep` have ended."""
         with reachable():
             await self._collection.update_one(
                 {"_id": key, "keep_session": keep}, {"$unset": {"keep_session": ""}}
             )
 
     async def leave(self, employee: Employee) -> None:
-        """From now on this employee exists for nobody; repeatable."""
+        """Mark the employee as leaving. Repeatable."""
         with reachable():
             await self._collection.update_one(
-                {"_id": employee.key, **EXISTING}, {"$set": {"leaving": _now()}}
+                {"_id": employee.key, **EXISTING}, {"$set": {"leaving": now()}}
             )
 
-    async def who_leave(self) -> list[tuple[Employee, datetime]]:
-        """Employees who are about to go, and when they decided so."""
+    async def leaving(self) -> list[tuple[Employee, datetime]]:
+        """Employees who are leaving, and since when."""
         query = {"leaving": {"$exists": True}}
         with reachable():
             rows = await self._collection.find(query, UNREAD).to_list(AT_ONCE)
         return [(employee_of(row), row["leaving"]) for row in rows]
 
     async def remove(self, key: Any) -> None:
-        """Delete the document; repeatable."""
+        """Delete the document. Repeatable."""
         with reachable():
             await self._collection.delete_one({"_id": key})
 
+    async def _get(self, query: Document) -> Employee:
+        with reachable():
+            return _known(await self._collection.find_one(query, UNREAD))
+
     @property
-    def _collection(self) -> AsyncIOMotorCollection[Document]:
+    def _collection(self) -> Collection:
         return self._mongo.ready_database()[NAME]
-
-
-async def prepare(database: Database) -> None:
-    """Make the index that keeps emails unique, and normalise addresses from before that was done.
-
-    Repeatable, and safe to do in several replicas at once.
-    """
-    collection = database[NAME]
-    await collection.create_index("email", unique=True)
-    await collection.create_index("leaving", partialFilterExpression={"leaving": {"$exists": True}})
-    await collection.create_index(
-        "keep_session", partialFilterExpression={"keep_session": {"$exists": True}}
-    )
-    # Only addresses with capitals or blanks: a scan of the index, and of nothing else.
-    async for document in collection.find({"email": {"$regex": r"[A-Z\s]"}}, {"email": 1}):
-        email = str(document["email"])
-        try:
-            await collection.update_one(
-                {"_id": document["_id"], "email": email}, {"$set": {"email": email.strip().lower()}}
-            )
-        except DuplicateKeyError:
-            log.error(
-                "two employees share one address, and this one cannot log in: give it another",
-                employee=str(document["_id"]),
-            )
 
 
 def email_taken() -> EmailTaken:
     return EmailTaken("Log in instead, or sign up with another address.")
 
 
-def _known(employee: Employee | None) -> Employee:
-    if employee is None:
-        raise UnknownEmployee("Nobody signed up with this address.")
-    return employee
+def _known(document: Document | None) -> Employee:
+    if document is None:
+        raise UnknownEmployee("There is no employee with this address or id.")
+    return employee_of(document)
 
 
 def _keys(employee: str) -> list[Any]:
-    """The `_id`s that are written like this."""
+    """The `_id`s that look like this in a token."""
     try:
         return [ObjectId(employee), employee]
     except InvalidId:
@@ -222,7 +222,7 @@ def _keys(employee: str) -> list[Any]:
 
 
 def employee_of(document: Document) -> Employee:
-    """The employee in a document, whoever wrote it: a field of another type counts as missing."""
+    """The employee in a document of any origin: a field of another type counts as missing."""
     key = document["_id"]
     created_at = document.get("created_at")
     if not isinstance(created_at, datetime):
@@ -241,9 +241,3 @@ def employee_of(document: Document) -> Employee:
 def _text(document: Document, field: str) -> str | None:
     value = document.get(field)
     return value if isinstance(value, str) else None
-
-
-def _now() -> datetime:
-    """In whole milliseconds, as MongoDB keeps it, so that what is answered is what is stored."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)

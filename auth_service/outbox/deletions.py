@@ -1,15 +1,14 @@
-"""The employees who are gone, until everybody has been told. Owns the collection `departures`.
+"""Employees who deleted their account. Owns the collection `departures`.
 
 A document: `{_id, employee, email, deleted_at, announced}`. The `_id` is a digest of the address
-and stays for good, since an address is never given out again: whoever got it would be shown the
-conversations of the one who left. The address itself goes when the others have been told of it.
+and is kept for good, since an address is never given out again: whoever got it would see the
+conversations of the employee who left. `email` itself is removed once the deletion is announced.
 """
 
 import hashlib
-from datetime import datetime
 
 from shared.auth_events import DeletedEmployee
-from shared.mongo import Collection, Database, Document, Mongo, reachable
+from shared.mongo import Collection, Database, Mongo, reachable
 
 NAME = "departures"
 
@@ -20,8 +19,13 @@ class Deletions:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
 
+    @staticmethod
+    async def prepare(database: Database) -> None:
+        """Create the index. Repeatable."""
+        await database[NAME].create_index("announced", partialFilterExpression={"announced": False})
+
     async def add(self, gone: DeletedEmployee) -> None:
-        """Somebody is gone; repeatable."""
+        """Store a deletion that has to be announced. Repeatable."""
         with reachable():
             await self._collection.update_one(
                 {"_id": digest(gone.email)},
@@ -37,18 +41,17 @@ class Deletions:
             )
 
     async def had(self, email: str) -> bool:
-        """Whether somebody who is gone had this address."""
+        """Whether an employee who deleted their account had this address."""
         with reachable():
             return await self._collection.find_one({"_id": digest(email)}, {"_id": 1}) is not None
 
     async def unannounced(self, limit: int) -> list[DeletedEmployee]:
-        """Those whom nobody has been told of."""
         with reachable():
             rows = await self._collection.find({"announced": False}).to_list(limit)
-        return [_gone(row) for row in rows]
+        return [DeletedEmployee(row["employee"], row["email"], row["deleted_at"]) for row in rows]
 
     async def announced(self, gone: DeletedEmployee) -> None:
-        """Everybody who has to has been told."""
+        """Note that other services have been told, and remove the address."""
         with reachable():
             await self._collection.update_one(
                 {"_id": digest(gone.email)}, {"$set": {"announced": True}, "$unset": {"email": ""}}
@@ -60,15 +63,5 @@ class Deletions:
 
 
 def digest(email: str) -> bytes:
-    """What is kept for good of this address, in the form of `shared.emails.normalise`."""
+    """What is kept for good of an address, in the form of `shared.emails.normalise`."""
     return hashlib.sha256(email.encode()).digest()
-
-
-async def prepare(database: Database) -> None:
-    """The index; repeatable."""
-    await database[NAME].create_index("announced", partialFilterExpression={"announced": False})
-
-
-def _gone(row: Document) -> DeletedEmployee:
-    deleted_at: datetime = row["deleted_at"]
-    return DeletedEmployee(row["employee"], row["email"], deleted_at)

@@ -1,6 +1,6 @@
-"""Passwords: which are acceptable, and bcrypt in threads of its own. It must never know an account.
+"""Passwords: which are acceptable, and bcrypt in a thread pool. It must never know an account.
 
-`Passwords` hashes and checks.
+`Passwords` hashes and verifies.
 """
 
 from auth_service.passwords.passwords import (

@@ -1,23 +1,23 @@
-"""The passwords that everybody tries first: about 12,000 of those that leaks have most often.
+"""The passwords that everybody tries first: the 12,000 or so most common ones in leaks.
 
-They come with zxcvbn (MIT). Its estimate of a password's strength is not asked: it would refuse by
-a number what nobody can explain to whoever chose the password.
+The list comes with zxcvbn (MIT). Its strength estimate is not used: a refusal by a score cannot be
+explained to the person who chose the password.
 """
 
 from functools import cache
 
 SHORTEST = 8
-"""Shorter ones are refused for their length."""
+"""Characters; shorter passwords are refused for their length."""
 
 
 def is_common(password: str) -> bool:
-    """Whether `password` is among the most common, in any case."""
+    """Whether `password` is among the most common, in upper or lower case."""
     return password.casefold() in load()
 
 
 @cache
 def load() -> frozenset[str]:
-    """Takes half a second the first time: to be called before anybody waits."""
+    """The list. The first call takes half a second, so make it before anybody waits."""
     from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
     return frozenset(word for word in FREQUENCY_LISTS["passwords"] if len(word) >= SHORTEST)

@@ -1,12 +1,14 @@
-"""Access tokens as the auth service takes them itself: only of sessions that are open right now."""
+"""How the auth service itself checks access tokens: their session must be open right now."""
 
 from auth_service.sessions.store import Sessions
 from shared.tokens import Claims, KeySource, TokenVerifier
 
 
 class SessionVerifier(TokenVerifier):
-    """Asks the database for each request, as it is there anyway: nobody gets a token's last ten
-    minutes out of a session that was ended on another replica a moment ago."""
+    """Looks the session up for each request, which needs the database anyway.
+
+    So a token is refused at once after its session was ended on another replica.
+    """
 
     def __init__(self, keys: KeySource, issuer: str, audience: str, sessions: Sessions) -> None:
         super().__init__(keys, issuer, audience)

@@ -1,18 +1,16 @@
-"""Refresh tokens as text: a session's id, what all its tokens share, and 256 random bits.
+"""Refresh tokens as text: the session's id, a part that all its tokens share, and 256 random bits.
 
-The shared part, the family, is what makes the difference between an old token, which revokes, and a
-session's id with noise, which must not: ids are in every access token, and knowing one must not be
-enough to end a session.
+The shared part, the family, tells an old token from a session's id followed by noise. The first
+revokes the session; the second must not, because every access token shows the id.
 """
 
 import hashlib
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Self
 
-from bson import Binary
 from msgspec import Struct
 
+from shared import base64url
 from shared.errors import InvalidCredentials
 
 SID_BYTES, FAMILY_BYTES, SECRET_BYTES = 16, 16, 32
@@ -36,13 +34,13 @@ class RefreshToken(Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises `InvalidCredentials` where `text` cannot be a refresh token."""
+        """Raises `InvalidCredentials` if `text` cannot be a refresh token."""
         try:
-            raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            raw = base64url.decode(text)
         except ValueError:
             raw = b""
         if len(raw) != SID_BYTES + FAMILY_BYTES + SECRET_BYTES:
-            raise InvalidCredentials("This is no refresh token.")
+            raise InvalidCredentials("This is not a refresh token.")
         secret_at = SID_BYTES + FAMILY_BYTES
         return cls(raw[:SID_BYTES], raw[SID_BYTES:secret_at], raw[secret_at:])
 
@@ -51,14 +49,13 @@ class RefreshToken(Struct, frozen=True):
 
     @property
     def sid(self) -> str:
-        """The session's id, as access tokens have it."""
+        """The session's id as access tokens show it."""
         return self.session.hex()
 
     def __str__(self) -> str:
-        raw = self.session + self.family + self.secret
-        return urlsafe_b64encode(raw).decode().rstrip("=")
+        return base64url.encode(self.session + self.family + self.secret)
 
 
-def digest(part: bytes) -> Binary:
-    """SHA-256, without salt or stretching: enough for what is random."""
-    return Binary(hashlib.sha256(part).digest())
+def digest(part: bytes) -> bytes:
+    """SHA-256 without salt or stretching, which random bits do not need."""
+    return hashlib.sha256(part).digest()

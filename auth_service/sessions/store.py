@@ -1,45 +1,43 @@
-"""Sessions: one log-in on one device, kept alive by refresh tokens. Owns the collection `sessions`.
+"""Sessions in MongoDB: one login on one device, kept alive by refresh tokens.
 
 A refresh token is used once and answered with its successor. The reply can be lost, so the token
-stays valid until a successor is first used; the client sends it again and gets another successor.
-Whatever is older than that can only come from a copy, and nobody can tell which of the two holders
-is the thief: the session is revoked (RFC 9700, section 4.14.2).
+stays valid until a successor is first used: the client sends it again and gets another successor.
+Anything older can only come from a copy, and nobody can tell which of the two holders is the thief,
+so the session is revoked (RFC 9700, section 4.14.2).
 
 A document: `{_id, employee, family, used, issued, created_at, last_used_at, expires_at,
-revoked_at, user_agent, address}`. `issued` has the tokens that may be presented next, `used` the
-one that they succeeded, `family` the part that all tokens of a session share; each only as its
-SHA-256. One that was revoked has `reason` and `announced` too: it stays until nobody can hold an
-access token of it any more, so that everybody can be told.
+revoked_at, user_agent, address}`. `issued` has the tokens that may be presented next, `used` their
+predecessor, `family` the part that all tokens of the session share; each as its SHA-256. A revoked
+session also has `reason` and `announced`, and stays until its last access token has expired: until
+then, other services must be able to learn of it.
 """
 
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from bson import Binary
 from msgspec import Struct
 from pymongo import ReturnDocument
 
 from auth_service.sessions.refresh_tokens import RefreshToken, digest
 from shared.auth_events import RevokedSession
-from shared.errors import InvalidCredentials, Unauthorized, UnknownSession
+from shared.errors import InvalidCredentials, UnknownSession
 from shared.mongo import Collection, Database, Document, Mongo, reachable
+from shared.tokens import session_ended
 
 NAME = "sessions"
 
 SUCCESSORS = 8
-"""How many replies in a row may be lost, or refreshes race, before the earliest counts as old."""
+"""Replies in a row that may be lost, or refreshes that may race, before the first counts as old."""
 MAX_USER_AGENT = 256
 SLACK = timedelta(seconds=60)
-"""A token may be signed this long after its session was last looked at, and clocks may differ."""
+"""A token may be signed this long after its session was read, and clocks may differ."""
 MOST_OPEN = 100
-"""Sessions of an employee; what is more comes of a program that logs in for each thing it does."""
+"""Sessions of an employee. More of them come from a program that logs in before each request."""
 MOST_LISTED = 200
 AT_ONCE = 1000
-
-
 TOLD: Document = {"revoked_at": 1, "expires_at": 1}
-"""What others are told of a revoked session, besides its id."""
+"""Fields of a revoked session that other services learn, besides its id."""
 
 
 class Reason(Enum):
@@ -55,15 +53,14 @@ class Reason(Enum):
 
 
 class Device(Struct, frozen=True):
-    """From where a session was opened, as far as the request tells."""
+    """Where a session was opened, as far as the request tells."""
 
     user_agent: str
     address: str
 
 
 class Session(Struct, frozen=True):
-    """An open session with the one refresh token that was just issued for it; `employee` is the
-    employee's `_id`."""
+    """An open session and the refresh token just issued for it; `employee` is an `_id`."""
 
     sid: str
     employee: Any
@@ -71,7 +68,7 @@ class Session(Struct, frozen=True):
 
 
 class OpenSession(Struct, frozen=True):
-    """An open session, as its employee may see it."""
+    """An open session as its employee sees it."""
 
     sid: str
     device: Device
@@ -81,10 +78,12 @@ class OpenSession(Struct, frozen=True):
 
 
 class Reused(InvalidCredentials):
-    """The refresh token was used before; `session` is revoked. Clients need no other code."""
+    """The refresh token was used before, and `session` is now revoked."""
 
     def __init__(self, session: str, employee: Any) -> None:
-        super().__init__("The refresh token was used before, so its session ended: log in again.")
+        super().__init__(
+            "The refresh token was used before, so its session has ended: log in again."
+        )
         self.session = session
         self.employee = employee
 
@@ -95,12 +94,24 @@ class Sessions:
     def __init__(
         self, mongo: Mongo, *, unused: timedelta, lifetime: timedelta, access_tokens: timedelta
     ) -> None:
-        """A session ends when it is not used for the time `unused`, and after `lifetime` at the
-        latest. A revoked one is kept while the `access_tokens` that it issued may be around."""
+        """A session ends when it was not used for `unused`, and after `lifetime` at the latest.
+        `access_tokens` is how long those that it issued are valid."""
         self._mongo = mongo
         self._unused = unused
         self._lifetime = lifetime
         self._remembered = access_tokens + SLACK
+
+    @staticmethod
+    async def prepare(database: Database) -> None:
+        """Create the indexes. Repeatable. MongoDB deletes a session after its `expires_at`."""
+        collection = database[NAME]
+        await collection.create_index("expires_at", expireAfterSeconds=0)
+        # Queries for open sessions skip the revoked ones, which stay for a while.
+        await collection.create_index([("employee", 1), ("revoked_at", 1), ("last_used_at", -1)])
+        await collection.create_index(
+            "revoked_at", partialFilterExpression={"revoked_at": {"$type": "date"}}
+        )
+        await collection.create_index("announced", partialFilterExpression={"announced": False})
 
     async def open(self, employee: Any, device: Device) -> Session:
         token = RefreshToken.first()
@@ -123,20 +134,18 @@ class Sessions:
         return Session(token.sid, employee, str(token))
 
     async def refresh(self, refresh_token: str) -> Session:
-        """The session of this token, with a new one.
+        """The session of this token, with the next token.
 
-        Decided by one write, so replicas may race. Two that race with the same token both succeed,
-        and each of their tokens is valid until one of them is used. Raises `Reused` and revokes
-        the session where the token is older than that, and `InvalidCredentials` where it is none,
-        or its session has ended.
+        One write decides, so replicas may race: if two present the same token both succeed, and
+        both successors are valid until one is used. Raises `Reused`, and revokes the session, if
+        the token is older; `InvalidCredentials` if it is unknown or its session has ended.
         """
         token = RefreshToken.parse(refresh_token)
         successor = token.successor()
-        now = datetime.now(UTC)
         with reachable():
             document = await self._collection.find_one_and_update(
-                {"_id": token.sid, "family": digest(token.family), **_open(now)},
-                self._rotation(digest(token.secret), digest(successor.secret), now),
+                {"_id": token.sid, "family": digest(token.family), **_open()},
+                self._rotation(digest(token.secret), digest(successor.secret)),
                 return_document=ReturnDocument.AFTER,
             )
         if document is None:
@@ -146,17 +155,15 @@ class Sessions:
         return Session(document["_id"], document["employee"], str(successor))
 
     async def require_open(self, sid: str) -> None:
-        """Raises `Unauthorized` where the session `sid` has ended."""
+        """Raises `Unauthorized` if the session `sid` has ended."""
         with reachable():
-            found = await self._collection.find_one(
-                {"_id": sid, **_open(datetime.now(UTC))}, {"_id": 1}
-            )
+            found = await self._collection.find_one({"_id": sid, **_open()}, {"_id": 1})
         if found is None:
-            raise Unauthorized("The session of this access token has ended: log in again.")
+            raise session_ended()
 
     async def of(self, employee: Any) -> list[OpenSession]:
-        """The open sessions of an employee, the last used first, at most `MOST_LISTED`."""
-        query = {"employee": employee, **_open(datetime.now(UTC))}
+        """The open sessions of an employee, most recently used first, at most `MOST_LISTED`."""
+        query = {"employee": employee, **_open()}
         with reachable():
             found = self._collection.find(query).sort("last_used_at", -1).limit(MOST_LISTED)
             rows = await found.to_list(MOST_LISTED)
@@ -172,26 +179,21 @@ class Sessions:
         ]
 
     async def revoke(self, employee: Any, sid: str, reason: Reason) -> None:
-        """End one session of an employee. Raises `UnknownSession` where they have no such one
-        that is open."""
+        """End one session. Raises `UnknownSession` if the employee has no such open session."""
         if await self._revoke({"_id": sid, "employee": employee}, reason) == 0:
-            raise UnknownSession("You have no open session of this id.")
+            raise UnknownSession("You have no open session with this id.")
 
     async def revoke_all(self, employee: Any, reason: Reason, *, keep: str | None = None) -> int:
-        """End all sessions of an employee but `keep`; returns how many were open. Repeatable."""
+        """End all sessions of an employee but `keep`; returns how many. Repeatable."""
         query: Document = {"employee": employee}
         if keep is not None:
             query["_id"] = {"$ne": keep}
         return await self._revoke(query, reason)
 
     async def revoke_surplus(self, opened: Session) -> int:
-        """End the sessions of an employee that were not used for longest, where there are more than
-        `MOST_OPEN` with the one that was just opened; returns how many. Repeatable."""
-        others = {
-            "employee": opened.employee,
-            "_id": {"$ne": opened.sid},
-            **_open(datetime.now(UTC)),
-        }
+        """End the least recently used sessions if their employee now has more than `MOST_OPEN`;
+        returns how many. Repeatable."""
+        others = {"employee": opened.employee, "_id": {"$ne": opened.sid}, **_open()}
         with reachable():
             rows = (
                 await self._collection.find(others, {"_id": 1})
@@ -200,16 +202,14 @@ class Sessions:
                 .limit(AT_ONCE)
                 .to_list(AT_ONCE)
             )
-        if not rows:
-            return 0
-        return await self._revoke({"_id": {"$in": [row["_id"] for row in rows]}}, Reason.SURPLUS)
+        surplus = [row["_id"] for row in rows]
+        return await self._revoke({"_id": {"$in": surplus}}, Reason.SURPLUS) if surplus else 0
 
     async def revoked(self, since: datetime | None, limit: int) -> list[RevokedSession]:
-        """Sessions that were revoked (at `since` or later), and of which access tokens may still be
-        around, in the order of their revocation: all of `since`, and `limit` or more of later.
+        """Revoked sessions whose access tokens may still be around, oldest revocation first.
 
-        All that were revoked at the time of the last one are there, so whoever asks again with this
-        time misses none, and has it all where nothing is later.
+        With `since`, all that were revoked at that time and `limit` of later ones; ties at the
+        limit are included. So a caller that asks again with the last `revoked_at` misses none.
         """
         if since is None:
             return await self._revoked({}, limit)
@@ -217,14 +217,13 @@ class Sessions:
         return of_then + await self._revoked({"$gt": since}, limit)
 
     async def unannounced(self, limit: int) -> list[RevokedSession]:
-        """Revoked sessions that nobody has been told of."""
         with reachable():
             found = self._collection.find({"announced": False}, TOLD).limit(limit)
             rows = await found.to_list(limit)
         return [_revoked(row) for row in rows]
 
     async def announced(self, sessions: list[RevokedSession]) -> None:
-        """Everybody has been told of these."""
+        """Note that other services have been told of these."""
         with reachable():
             await self._collection.update_many(
                 {"_id": {"$in": [session.sid for session in sessions]}},
@@ -232,11 +231,8 @@ class Sessions:
             )
 
     async def _revoked(self, when: Document, limit: int | None) -> list[RevokedSession]:
-        """Those of which `revoked_at` is such; beyond `limit` only those of the last one's time."""
-        query = {
-            "revoked_at": {"$type": "date", **when},
-            "expires_at": {"$gt": datetime.now(UTC)},
-        }
+        """Those whose `revoked_at` matches `when`, oldest first; ties at `limit` are included."""
+        query = {"revoked_at": {"$type": "date", **when}, "expires_at": {"$gt": datetime.now(UTC)}}
         with reachable():
             found = self._collection.find(query, TOLD).sort("revoked_at", 1).limit(limit or 0)
             rows = await found.to_list(limit)
@@ -250,12 +246,13 @@ class Sessions:
     async def _revoke(self, query: Document, reason: Reason) -> int:
         with reachable():
             result = await self._collection.update_many(
-                {**query, **_open(datetime.now(UTC))}, [{"$set": self._revocation(reason)}]
+                {**query, **_open()}, [{"$set": self._revocation(reason)}]
             )
         return result.modified_count
 
-    def _rotation(self, presented: Binary, successor: Binary, now: datetime) -> list[Document]:
-        """An update that compares `presented` with the session as it is at that very moment."""
+    def _rotation(self, presented: bytes, successor: bytes) -> list[Document]:
+        """The update of `refresh`: compares `presented` with the session as it is when written."""
+        now = datetime.now(UTC)
         end = {"$add": ["$created_at", _milliseconds(self._lifetime)]}
         alive: Document = {
             "last_used_at": now,
@@ -277,7 +274,7 @@ class Sessions:
         return [{"$replaceWith": {"$mergeObjects": ["$$ROOT", decision]}}]
 
     def _revocation(self, reason: Reason) -> Document:
-        """By the clock of the database, so that revocations of all replicas are in one order."""
+        """By the database's clock, so that revocations by all replicas are in one order."""
         return {
             "revoked_at": "$$NOW",
             "expires_at": {"$add": ["$$NOW", _milliseconds(self._remembered)]},
@@ -290,20 +287,8 @@ class Sessions:
         return self._mongo.ready_database()[NAME]
 
 
-async def prepare(database: Database) -> None:
-    """Indexes; repeatable. MongoDB removes a session when its `expires_at` has passed."""
-    collection = database[NAME]
-    await collection.create_index("expires_at", expireAfterSeconds=0)
-    # Those that were revoked stay for a while, and nobody who looks for open ones reads them.
-    await collection.create_index([("employee", 1), ("revoked_at", 1), ("last_used_at", -1)])
-    await collection.create_index(
-        "revoked_at", partialFilterExpression={"revoked_at": {"$type": "date"}}
-    )
-    await collection.create_index("announced", partialFilterExpression={"announced": False})
-
-
-def _open(now: datetime) -> Document:
-    return {"expires_at": {"$gt": now}, "revoked_at": None}
+def _open() -> Document:
+    return {"expires_at": {"$gt": datetime.now(UTC)}, "revoked_at": None}
 
 
 def _revoked(row: Document) -> RevokedSession:

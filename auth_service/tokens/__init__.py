@@ -1,6 +1,6 @@
-"""Access tokens and the keys that sign them. It must never know a session's or an employee's store.
+"""Access tokens and the keys that sign them. It must never know where sessions and employees are.
 
-`KeyRing` holds the keys, `TokenIssuer` issues tokens.
+`KeyRing` holds the keys, `KeyWatch` keeps them as their folder is, `TokenIssuer` issues tokens.
 """
 
 from auth_service.tokens.issuer import TokenIssuer

@@ -1,4 +1,4 @@
-"""Access tokens, issued: signed statements of who somebody is, true for some minutes (RFC 9068)."""
+"""Issues access tokens: signed, short-lived statements of who somebody is (RFC 9068)."""
 
 import time
 from uuid import uuid4
@@ -11,7 +11,7 @@ from shared.tokens import ALGORITHM, TOKEN_TYPE, Claims
 
 
 class TokenIssuer:
-    """Signs with the newest key; `lifetime` is in seconds."""
+    """Signs with the key that is due; `lifetime` is in seconds."""
 
     def __init__(self, keys: KeyRing, *, issuer: str, audience: str, lifetime: int) -> None:
         self._keys = keys

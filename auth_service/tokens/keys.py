@@ -1,10 +1,10 @@
 """The signing keys: a folder of Ed25519 private keys, PKCS 8 in PEM, one key a file.
 
-A file is named after the time from which its key signs (`20261122T173000Z.pem`). Of those whose
-time has come the last one signs; the public halves of all are in the JWKS. So a key is rotated by
-adding a file whose time is some minutes ahead: when it comes, every replica has the key, and all
-change at once. It is retired by removing its file. A key's id is its RFC 7638 thumbprint: it says
-what the key is, so no two keys can share one by mistake.
+A file is named after the time from which its key signs (`20261122T173000Z.pem`). The newest key
+whose time has come signs; the public halves of all are in the JWKS. So keys are rotated by adding a
+file whose time is some minutes ahead: by then every replica has the key, and all change at once. A
+key is retired by removing its file. A key's id is its RFC 7638 thumbprint, which follows from the
+key, so two keys cannot share one by mistake.
 """
 
 import asyncio
@@ -13,7 +13,6 @@ import os
 import secrets
 import stat
 import time
-from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,33 +27,35 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from msgspec import Struct
 
+from shared import base64url
 from shared.jwks import Jwks, to_jwk
 from shared.observability.logs import get_logger
+from shared.tasks import every
 
 log = get_logger("keys")
 
 FIRST_KEY = "00000000T000000Z.pem"
-"""The name of a key made at a first start. It is always the same, so that of two replicas which
-start at once only one can take it, and it sorts before every date, so any later key is newer."""
+"""The name of the key that a first start makes. It is fixed, so that of two replicas that start at
+once only one can take it. It sorts before every date, so any later key is newer."""
 
 NAMED_AFTER = "%Y%m%dT%H%M%SZ"
 NO_KEY = (ValueError, TypeError, UnsupportedAlgorithm, InternalError)
-"""What `cryptography` raises where it cannot load a key; TypeError: it is encrypted, InternalError:
-OpenSSL refuses what is in it."""
+"""What `cryptography` raises if it cannot load a key (TypeError: it is encrypted; InternalError:
+OpenSSL refuses its content)."""
 
 LOOK_SECONDS = 2.0
-"""How soon a file that was added or removed is noticed."""
+"""How soon an added or removed file is noticed."""
 
 FORBIDDEN_MODE = stat.S_IRWXO | stat.S_IWGRP
-"""Others may do nothing, the group may read: Kubernetes mounts Secrets for a group."""
+"""Others get no access, and the group may read, because Kubernetes mounts Secrets for a group."""
 
 
 class KeyFolderError(Exception):
-    """The folder cannot be used as it is; the message says which file, and what to do."""
+    """The folder cannot be used; the message names the file and says what to do."""
 
 
 class SigningKey(Struct, frozen=True):
-    """`since` is when it begins to sign, in seconds since the epoch."""
+    """`since` is the time from which it signs, in seconds since the epoch."""
 
     kid: str
     private: Ed25519PrivateKey
@@ -69,14 +70,14 @@ class KeyRing:
         self.replace(keys)
 
     def replace(self, keys: list[SigningKey]) -> None:
-        """From now on these are the keys; at least one."""
+        """Use these keys from now on; at least one."""
         self._keys = keys
         self._public = {key.kid: key.public for key in keys}
         self.jwks = Jwks(tuple(to_jwk(key.kid, key.public) for key in keys))
 
     @property
     def signing(self) -> SigningKey:
-        """The newest whose time has come; before that of any has, the oldest."""
+        """The newest key whose time has come; if there is none, the oldest."""
         now = time.time()
         return next((key for key in reversed(self._keys) if key.since <= now), self._keys[0])
 
@@ -88,7 +89,7 @@ class KeyRing:
 
 
 class KeyWatch:
-    """Keeps a ring as its folder is. What cannot be used is said once, and changes nothing."""
+    """Keeps a ring as its folder is. An unusable folder is logged once, and changes nothing."""
 
     def __init__(self, folder: Path, ring: KeyRing) -> None:
         self._folder = folder
@@ -96,27 +97,28 @@ class KeyWatch:
         self._seen = _fingerprint(folder)
 
     async def run(self) -> None:
-        """Look into the folder until cancelled."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            seen = await asyncio.to_thread(_fingerprint, self._folder)
-            if seen == self._seen:
-                continue
-            self._seen = seen
-            try:
-                self._ring.replace(await asyncio.to_thread(read_keys, self._folder))
-            except KeyFolderError as error:
-                log.error("the signing keys stay as they were", reason=str(error))
-            else:
-                log.info(
-                    "the signing keys have changed", kids=[k.kid for k in self._ring.jwks.keys]
-                )
+        """Look into the folder every `LOOK_SECONDS`, until cancelled."""
+        await every(LOOK_SECONDS, self._look)
+
+    async def _look(self) -> None:
+        seen = await asyncio.to_thread(_fingerprint, self._folder)
+        if seen == self._seen:
+            return
+        try:
+            self._ring.replace(await asyncio.to_thread(read_keys, self._folder))
+        except KeyFolderError as error:
+            log.error("kept the signing keys: the folder cannot be used", reason=str(error))
+        else:
+            log.info(
+                "the signing keys have changed", kids=[key.kid for key in self._ring.jwks.keys]
+            )
+        self._seen = seen
 
 
 def load_keys(folder: Path) -> KeyRing:
-    """The keys in `folder`, which is made, with one key in it, where there is none.
+    """The keys in `folder`. If it has none, it is created with a new key in it.
 
-    Replicas that start at once in the same empty folder end up with the same key. Raises
+    Replicas that start at once with the same empty folder end up with the same key. Raises
     `KeyFolderError`.
     """
     try:
@@ -136,7 +138,7 @@ def read_keys(folder: Path) -> list[SigningKey]:
         raise _unusable(folder, error) from None
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
         raise KeyFolderError(
-            f"SIGNING_KEYS: {folder} has mode {mode:04o}: others can put keys of theirs into it."
+            f"SIGNING_KEYS: {folder} has mode {mode:04o}: others can put their own keys into it."
             f" Run chmod 700 {folder}."
         )
     if not files:
@@ -148,18 +150,18 @@ def thumbprint(key: Ed25519PublicKey) -> str:
     """RFC 7638: SHA-256 over the required members (RFC 8037, appendix A.3) in sorted order."""
     jwk = to_jwk("", key)
     members = msgspec.json.encode({"crv": jwk.crv, "kty": jwk.kty, "x": jwk.x}, order="sorted")
-    return urlsafe_b64encode(hashlib.sha256(members).digest()).rstrip(b"=").decode()
+    return base64url.encode(hashlib.sha256(members).digest())
 
 
 def key_files(folder: Path) -> list[Path]:
-    """In order of their age, as far as their names tell."""
+    """The key files, oldest first as their names tell."""
     if not folder.exists():
         return []
     return sorted(file for file in folder.iterdir() if file.suffix == ".pem")
 
 
 def signs_since(file: Path) -> float:
-    """Seconds since the epoch; 0, always, where the name is no time."""
+    """Seconds since the epoch; 0 if the name is not a time: such a key may always sign."""
     try:
         return datetime.strptime(file.stem, NAMED_AFTER).replace(tzinfo=UTC).timestamp()
     except ValueError:
@@ -167,10 +169,10 @@ def signs_since(file: Path) -> float:
 
 
 def write_key(folder: Path, name: str) -> bool:
-    """Put a new key into `folder` under `name`; False where that exists already.
+    """Put a new key into `folder` under `name`; False if the name is taken.
 
-    It is written under a hidden name and then linked, which fails where the name exists: nobody
-    ever reads half a key, and nobody's key is replaced.
+    The key is written under a hidden name and then linked, which fails if the name exists. So
+    nobody ever reads half a key, and no key is overwritten.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     pem = Ed25519PrivateKey.generate().private_bytes(
@@ -187,12 +189,12 @@ def write_key(folder: Path, name: str) -> bool:
         return False
     finally:
         draft.unlink(missing_ok=True)
-    log.info("made a signing key", file=str(folder / name))
+    log.info("created a signing key", file=str(folder / name))
     return True
 
 
 def _fingerprint(folder: Path) -> list[tuple[str, int, int, int]]:
-    """Changes whenever a file does; empty where the folder cannot be read."""
+    """A value that changes whenever a file does; empty if the folder cannot be read."""
     try:
         stats = [(file.name, file.stat()) for file in key_files(folder)]
     except OSError:
@@ -212,7 +214,7 @@ def _load(file: Path) -> SigningKey:
         raise KeyFolderError(f"{file} cannot be read: {error.strerror}.") from None
     if mode & FORBIDDEN_MODE:
         raise KeyFolderError(
-            f"{file} has mode {mode:04o}: others can get at this private key."
+            f"{file} has mode {mode:04o}: others can access this private key."
             f" Run chmod 600 {file}, or replace the key if it may have been read."
         )
     try:

@@ -1,12 +1,12 @@
-"""What the auth service tells: heard through RabbitMQ, and asked for where that can have failed.
+"""Hears from the auth service through RabbitMQ, and reads its list of revoked sessions.
 
-Events come through a queue of this instance on the exchange `auth.events`. They are hints; the
-truth is the auth service's list of revoked sessions. It is read before this instance is ready,
-again whenever the queue was away, and every now and then: nothing can stay unheard for longer.
+Revocations come through a queue of this instance on the exchange `auth.events`. They are hints; the
+truth is the auth service's list. It is read before this instance is ready, again whenever the queue
+was away, and every `ASK_SECONDS`, so none stays unknown for longer.
 
-Deleted employees come through one durable queue of all instances: one of them sees to each, and the
-event is gone from the queue when that is done. That queue is on one member of a cluster, and away
-while that member is; so it has a connection of its own, and nobody is unready for it.
+Deletions of employees come through one durable queue of all instances: one of them handles each,
+and acks it when that is done. The queue lives on one member of the RabbitMQ cluster and is away
+while that member is; so it has a connection of its own, and readiness does not depend on it.
 """
 
 import asyncio
@@ -14,15 +14,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 
 import aiohttp
-from aio_pika import ExchangeType
-from aio_pika.abc import (
-    AbstractChannel,
-    AbstractConnection,
-    AbstractIncomingMessage,
-    AbstractQueue,
-)
 
-from shared.amqp import TIMEOUT_SECONDS, stay_connected
+from shared.amqp import subscribe, work_off
 from shared.auth_events import (
     EMPLOYEE_DELETED,
     EXCHANGE,
@@ -42,25 +35,27 @@ log = get_logger("auth_feed")
 
 ASK_SECONDS = 30.0
 ASK_SECONDS_DEAF = 2.0
+"""While revocations cannot be heard."""
 ASK_SECONDS_WITHOUT_BROKER = 0.5
 RETRY_SECONDS = 0.5
-BIND_SECONDS = 10.0
 MARGIN = timedelta(seconds=60)
-"""A revocation is in the list this much later than its time at most (the writes of a majority)."""
+"""A revocation is in the list at most this long after its `revoked_at` (majority writes)."""
 MOST_WAITING = 100_000
-"""Events that wait in the queue; beyond it the oldest are dropped, and the list tells of them."""
+"""Revocations that the queue holds; beyond that the oldest are dropped, and read from the list."""
 
 DEPARTURES = "chat.departures."
-"""And the database's name: instances on one database are one service."""
+"""Prefix of the queue of deletions; the database's name follows. All instances share both."""
 
 TakeSessions = Callable[[Iterable[RevokedSession]], None]
 TakeDeparture = Callable[[DeletedEmployee], Awaitable[None]]
 
 
 class AuthFeed:
-    """Tells `revoked` of every revoked session, some of them again and again, and `departed` of
-    every deleted employee. `amqp_url` is None where there is no broker: then it only asks, often,
-    and cannot hear of deleted employees."""
+    """Calls `revoked` for every revoked session, and `departed` for every deleted employee.
+
+    Both may be called more than once for the same one. `amqp_url` is None without RabbitMQ: then
+    the list is read every `ASK_SECONDS_WITHOUT_BROKER`, and deletions stay unknown.
+    """
 
     def __init__(
         self,
@@ -83,21 +78,35 @@ class AuthFeed:
         self._since: datetime | None = None
         self._hears = False
         self._ask = asyncio.Event()
-        self._behind: str | None = "the revoked sessions are not known yet"
+        self._behind: str | None = "the revoked sessions have not been read yet"
 
     async def run(self) -> None:
         """Listen and ask until cancelled."""
-        parts = [self._keep_asking()]
-        if self._amqp_url is not None:
+        tasks = [self._keep_asking()]
+        if (url := self._amqp_url) is not None:
             name = f"{self._instance} auth"
-            parts.append(stay_connected(self._amqp_url, name, self._listen))
-            parts.append(
-                stay_connected(self._amqp_url, f"{name} departures", self._hear_of_departures)
+            sessions = subscribe(
+                url,
+                name,
+                EXCHANGE,
+                SESSION_REVOKED,
+                most=MOST_WAITING,
+                received=self._session_revoked,
+                subscribed=self._subscribed,
             )
-        await together(*parts)
+            departures = work_off(
+                url,
+                f"{name} departures",
+                EXCHANGE,
+                EMPLOYEE_DELETED,
+                queue=self._departures,
+                handle=self._employee_deleted,
+            )
+            tasks += [sessions, departures]
+        await together(*tasks)
 
     async def check(self) -> str | None:
-        """For readiness: None while nothing can have been missed."""
+        """For readiness: None while no revocation can have been missed."""
         return self._behind
 
     async def _keep_asking(self) -> None:
@@ -119,7 +128,7 @@ class AuthFeed:
         return ASK_SECONDS if self._hears else ASK_SECONDS_DEAF
 
     async def _catch_up(self) -> bool:
-        """Read the list from a little before where it ended last; False where it could not be."""
+        """Read the list from `MARGIN` before its last entry; False if that failed."""
         since, newest = self._since, None
         try:
             while True:
@@ -130,7 +139,7 @@ class AuthFeed:
                     break
                 since = newest
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            log.warning("cannot read the revoked sessions", reason=str(error) or "time-out")
+            log.warning("cannot read the revoked sessions", reason=str(error) or "timeout")
             return False
         if newest is not None:
             self._since = newest - MARGIN
@@ -143,84 +152,22 @@ class AuthFeed:
             response.raise_for_status()
             return revoked_sessions(await response.read()).sessions
 
-    async def _listen(self, connection: AbstractConnection) -> None:
-        async with asyncio.timeout(4 * TIMEOUT_SECONDS):
-            channel, ended = await _channel(connection)
-            queue = await channel.declare_queue(
-                "",
-                exclusive=True,
-                auto_delete=True,
-                arguments={"x-max-length": MOST_WAITING, "x-overflow": "drop-head"},
-            )
-            await _bind(channel, queue, SESSION_REVOKED)
-            await queue.consume(self._heard, no_ack=True)
-        self._hears = True
+    def _subscribed(self, hears: bool) -> None:
+        self._hears = hears
+        if not hears:
+            self._behind = "revocations may have been missed while RabbitMQ was away"
         self._ask.set()
-        try:
-            await _stay_bound(channel, queue, SESSION_REVOKED, ended)
-        finally:
-            self._hears = False
-            self._behind = "what the broker would have told while it was away is not known yet"
-            self._ask.set()
 
-    async def _hear_of_departures(self, connection: AbstractConnection) -> None:
-        async with asyncio.timeout(4 * TIMEOUT_SECONDS):
-            channel, ended = await _channel(connection)
-            await channel.set_qos(prefetch_count=1)
-            queue = await channel.declare_queue(self._departures, durable=True)
-            await _bind(channel, queue, EMPLOYEE_DELETED)
-        bound = asyncio.ensure_future(_stay_bound(channel, queue, EMPLOYEE_DELETED, ended))
-        seeing = asyncio.ensure_future(self._see_to(queue))
+    def _session_revoked(self, body: bytes) -> None:
         try:
-            await asyncio.wait([bound, seeing], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (bound, seeing):
-                task.cancel()
-            await asyncio.gather(bound, seeing, return_exceptions=True)
-
-    async def _see_to(self, departures: AbstractQueue) -> None:
-        async with departures.iterator() as messages:
-            async for message in messages:
-                try:
-                    gone = deleted_employee(message.body)
-                except ValueError as error:
-                    self.unreadable.warn(reason=str(error))
-                else:
-                    await self._departed(gone)
-                await message.ack()
-
-    async def _heard(self, message: AbstractIncomingMessage) -> None:
-        try:
-            self._revoked([revoked_session(message.body)])
+            self._revoked([revoked_session(body)])
         except ValueError as error:
             self.unreadable.warn(reason=str(error))
 
-
-async def _channel(connection: AbstractConnection) -> tuple[AbstractChannel, asyncio.Event]:
-    """A channel, and what is set when it has closed, or the broker has cancelled its consumer: the
-    queue is gone, or away with its member of the cluster."""
-    channel = await connection.channel(publisher_confirms=False)
-    ended = asyncio.Event()
-    channel.close_callbacks.add(lambda *_: ended.set())
-    consuming = await channel.get_underlay_channel()
-    consuming.on_consumer_cancel_callbacks.add(lambda _: ended.set())
-    return channel, ended
-
-
-async def _bind(channel: AbstractChannel, queue: AbstractQueue, key: str) -> None:
-    exchange = await channel.declare_exchange(EXCHANGE, ExchangeType.TOPIC, durable=True)
-    await queue.bind(exchange, key)
-
-
-async def _stay_bound(
-    channel: AbstractChannel, queue: AbstractQueue, key: str, ended: asyncio.Event
-) -> None:
-    """Returns when `ended`. An exchange that was deleted and made again has lost its bindings, and
-    nobody is told: so they are made again now and then."""
-    while not ended.is_set():
+    async def _employee_deleted(self, body: bytes) -> None:
         try:
-            async with asyncio.timeout(BIND_SECONDS):
-                await ended.wait()
-        except TimeoutError:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
-                await _bind(channel, queue, key)
+            gone = deleted_employee(body)
+        except ValueError as error:
+            self.unreadable.warn(reason=str(error))
+        else:
+            await self._departed(gone)

@@ -20,7 +20,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI, PyMongoError
 from tqdm import tqdm
 
-from auth_service.employees import store as employees
+from auth_service.employees import Employees
 from chat_service.inbox import InboxStore
 from chat_service.log import EntryStore
 from deploy.import_convos.history import Limits
@@ -190,7 +190,7 @@ async def _prepare(url: str, databases: Databases) -> None:
     """The indexes of both services, made by their own code."""
     client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(url, w="majority")
     try:
-        await employees.prepare(client[databases.auth.name])
+        await Employees.prepare(client[databases.auth.name])
         await EntryStore.prepare(client[databases.chat.name])
         await InboxStore.prepare(client[databases.chat.name])
     finally:

@@ -1,4 +1,4 @@
-"""HTTP for both services: endpoints as values, errors as problems, documentation, bounds.
+"""HTTP for both services: endpoints as values, errors as problems, documentation, limits.
 
 It must never know what a service is for.
 """

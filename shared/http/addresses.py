@@ -1,7 +1,7 @@
-"""The address that a request comes from, also where proxies of ours are in between.
+"""The address that a request comes from, also behind our own proxies.
 
-`X-Forwarded-For` is believed only as far as trusted proxies wrote it: from the right, up to the
-first address that is none of theirs. What a client wrote itself is further left.
+`X-Forwarded-For` is trusted only as far as trusted proxies wrote it: from the right, up to the
+first address that is not one of theirs. Whatever the client wrote itself is further left.
 """
 
 from collections.abc import Iterable
@@ -11,22 +11,22 @@ from aiohttp import web
 
 HEADER = "X-Forwarded-For"
 MOST_PROXIES = 16
-"""Addresses that are looked at; nobody has as many proxies in a row."""
+"""Addresses of the header that are read; nobody has that many proxies in a row."""
 IPV6_PREFIX = 56
-"""RFC 6177: a customer gets a /56 or a /48. Whoever has a /48 counts as 256 clients; where somebody
-gave out longer prefixes, up to 256 customers count as one."""
+"""RFC 6177: a customer gets a /56 or a /48. A /48 counts as 256 clients; if a provider gives out
+longer prefixes, up to 256 customers count as one."""
 
 _Network = IPv4Network | IPv6Network
 
 
 class Proxies:
-    """The proxies whose word counts; `networks` in CIDR notation. Raises `ValueError`."""
+    """The trusted proxies; `networks` are in CIDR notation. Raises `ValueError`."""
 
     def __init__(self, networks: Iterable[str]) -> None:
         self._networks: list[_Network] = [ip_network(text, strict=False) for text in networks]
 
     def client(self, request: web.BaseRequest) -> str:
-        """The client's address; "" where there is none (a Unix socket)."""
+        """The client's address, or "" if there is none (a Unix socket)."""
         peer = request.remote or ""
         if not self._networks or not self._trusts(peer):
             return peer
@@ -52,12 +52,12 @@ PROXIES = web.AppKey("proxies", Proxies)
 
 
 def client_address(request: web.Request) -> str:
-    """The address of the client, as the application's proxies tell it."""
+    """The client's address according to the application's trusted proxies."""
     return request.app[PROXIES].client(request)
 
 
 def one_client(address: str) -> str:
-    """What to count together: the address, for IPv6 the network that one customer has."""
+    """What counts as one client: an IPv4 address, or the network of one IPv6 customer."""
     canonical = _canonical(address)
     if canonical is None or ":" not in canonical:
         return canonical or address
@@ -65,7 +65,7 @@ def one_client(address: str) -> str:
 
 
 def _canonical(text: str) -> str | None:
-    """The one way to write this address, without a port; None where it is none."""
+    """The canonical form of an address, without its port; None if it is not an address."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

@@ -1,4 +1,4 @@
-"""Assembly that both services share: operational endpoints, middleware, start and stop."""
+"""What both services are assembled from: operational endpoints, middleware, start and stop."""
 
 import asyncio
 import gc
@@ -37,11 +37,11 @@ def assemble(
     app[METRICS] = metrics
     app[REQUEST_LOG] = RequestLog()
     app[PROXIES] = Proxies(settings.trusted_proxies)
-    every = (*endpoints, *_operational())
-    register(app, every, settings.cors_origins)
-    documentation(app, title=title, description=description, endpoints=every)
+    endpoints = (*endpoints, *_OPERATIONAL)
+    register(app, endpoints, settings.cors_origins)
+    documentation(app, title=title, description=description, endpoints=endpoints)
     if not settings.rate_limits:
-        log.warning("RATE_LIMITS=off: no rate limit of this service holds")
+        log.warning("RATE_LIMITS=off: this service has no rate limits")
     return app
 
 
@@ -53,7 +53,7 @@ def run(app: web.Application, settings: Settings) -> None:
 
 
 def prepare_process(settings: Settings) -> None:
-    """What a process does once, before anything logs."""
+    """Configure logging; call it once, before anything logs."""
     configure(settings.log_format, settings.log_level)
 
 
@@ -65,30 +65,29 @@ async def _metrics(request: web.Request) -> web.Response:
     return request.app[METRICS].exposition()
 
 
-def _operational() -> tuple[Endpoint, ...]:
-    return (
-        Endpoint(
-            method="GET",
-            path="/healthz",
-            handler=healthz,
-            summary="This process answers",
-            replies={200: Liveness},
-            public=True,
-        ),
-        Endpoint(
-            method="GET",
-            path="/readyz",
-            handler=readyz,
-            summary="The service and what it depends on are ready",
-            replies={200: Readiness, 503: Readiness},
-            public=True,
-        ),
-        Endpoint(
-            method="GET",
-            path="/metrics",
-            handler=_metrics,
-            summary="Prometheus metrics",
-            replies={200: str},
-            public=True,
-        ),
-    )
+_OPERATIONAL = (
+    Endpoint(
+        method="GET",
+        path="/healthz",
+        handler=healthz,
+        summary="Whether this process answers",
+        replies={200: Liveness},
+        public=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/readyz",
+        handler=readyz,
+        summary="Whether the service and its dependencies are ready",
+        replies={200: Readiness, 503: Readiness},
+        public=True,
+    ),
+    Endpoint(
+        method="GET",
+        path="/metrics",
+        handler=_metrics,
+        summary="Prometheus metrics",
+        replies={200: str},
+        public=True,
+    ),
+)

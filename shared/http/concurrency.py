@@ -1,4 +1,4 @@
-"""How many requests of one caller may be under way at once, replies that nobody reads included."""
+"""Limits how many requests of one caller are in progress, including replies that nobody reads."""
 
 import asyncio
 from weakref import WeakValueDictionary
@@ -9,17 +9,17 @@ TURN_SECONDS = 10.0
 
 
 class ConcurrencyLimit:
-    """At most `at_once` of each caller; the others wait for their turn."""
+    """At most `at_once` requests of each caller are in progress; the others wait."""
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
         self._callers: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def acquire(self, caller: str) -> None:
-        """Returns when it is this task's turn, which it has until it ends: aiohttp has a task for
-        each request, which ends when the reply is written.
+        """Wait for a turn, which is released when the current task ends: aiohttp runs each request
+        in a task that ends when the reply is written.
 
-        Raises `RateLimited` where that takes more than `TURN_SECONDS`.
+        Raises `RateLimited` after `TURN_SECONDS`.
         """
         turns = self._callers.get(caller)
         if turns is None:
@@ -30,7 +30,7 @@ class ConcurrencyLimit:
                     await turns.acquire()
             except TimeoutError:
                 raise RateLimited(
-                    f"At most {self._at_once} of these at once; read their answers.",
+                    f"At most {self._at_once} of these requests at once: read their replies first.",
                     retry_after=1.0,
                 ) from None
         else:

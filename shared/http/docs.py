@@ -1,4 +1,4 @@
-"""`/openapi.json` and `/docs`: the interface for programs and for people, all from this server."""
+"""`/openapi.json` and `/docs`: the API for programs and for people, with nothing from elsewhere."""
 
 import hashlib
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ _ASSETS = {
     name: _BUNDLE / name
     for name in ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-16x16.png", "favicon-32x32.png")
 }
-"""All that `/docs/assets/` gives: a name that is not in here is not looked for on any disk."""
+"""All that `/docs/assets/` serves. No other name is looked up on disk."""
 
 _START = """\
 window.addEventListener("load", () => {
@@ -63,7 +63,7 @@ _AN_HOUR = "public, max-age=3600"
 def documentation(
     app: web.Application, *, title: str, description: str, endpoints: Iterable[Endpoint]
 ) -> None:
-    """Add the document of `endpoints` to `app`, and a page that shows it."""
+    """Add the OpenAPI document of `endpoints` to `app`, and a page that shows it."""
     interface = msgspec.json.encode(
         document(title=title, description=description, endpoints=endpoints)
     )
@@ -92,7 +92,7 @@ async def _asset(request: web.Request) -> web.StreamResponse:
 
 
 def stored(request: web.Request, body: bytes, content_type: str) -> web.Response:
-    """`body`, or 304 where the client has it already (RFC 9110, section 13.1.2)."""
+    """A reply with `body`, or 304 if the client has it already (RFC 9110, section 13.1.2)."""
     etag = hashlib.sha256(body).hexdigest()[:32]
     known = request.if_none_match or ()
     if any(candidate.value in (etag, "*") for candidate in known):

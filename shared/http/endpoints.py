@@ -1,7 +1,7 @@
-"""HTTP endpoints as values: what they take and answer is declared once, checked and documented.
+"""HTTP endpoints as values: each declares its input and replies once, to be checked and documented.
 
-A handler is called with the request and, as declared, `caller` (the verified token), `body` and
-`query` (decoded structs). `shared.http.openapi` reads the same declarations.
+A handler is called with the request and, as declared, `caller` (the claims of the verified token),
+`body` and `query` (decoded structs). `shared.http.openapi` reads the same declarations.
 """
 
 import asyncio
@@ -18,7 +18,6 @@ from msgspec import Struct, field
 from shared.decoding import convert, decode
 from shared.errors import (
     BodyTimeout,
-    BodyTooLarge,
     MalformedBody,
     ServiceError,
     Unauthorized,
@@ -31,10 +30,10 @@ MAX_TOKEN = 8192
 """Characters of a bearer token; ours have about 500."""
 
 BODY_SECONDS = 20.0
-"""For a whole body, which has 64 KiB: a client that needs longer means harm (slow loris)."""
+"""For a whole body (64 KiB by default); a client that takes longer is an attack (slow loris)."""
 
 ADMISSION: web.AppKey[Callable[[Claims], None]] = web.AppKey("admission")
-"""Called with the caller of every request that has one; raises `RateLimited`."""
+"""Called with the caller of every request that is not public; raises `RateLimited`."""
 
 _encoder = msgspec.json.Encoder()
 
@@ -42,8 +41,8 @@ EndpointHandler = Callable[..., Awaitable[web.StreamResponse]]
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
-    """One method of one path. `replies` maps a status to its body's type, None for no body.
-    `at_once` is for large replies: how many requests of one caller may be under way."""
+    """One method of one path. `replies` maps a status to the type of its body, None for no body.
+    `at_once` bounds how many requests of one caller are in progress; it is for large replies."""
 
     method: str
     path: str
@@ -56,14 +55,13 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     public: bool = False
     description: str = ""
     headers: dict[str, str] = field(default_factory=dict)
-    documented: bool = True
     at_once: int | None = None
 
 
 def json_reply(
     value: object, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> web.Response:
-    """`value` encoded by msgspec as the body of a reply."""
+    """A reply with `value` as JSON."""
     return web.Response(
         body=_encoder.encode(value),
         status=status,
@@ -73,7 +71,7 @@ def json_reply(
 
 
 def register(app: web.Application, endpoints: Iterable[Endpoint], origins: Iterable[str]) -> None:
-    """Add `endpoints` to `app`, callable by browsers from exactly these `origins`."""
+    """Add `endpoints` to `app`. Browsers may call them from exactly these `origins`."""
     cors = aiohttp_cors.setup(
         app,
         defaults={
@@ -85,20 +83,20 @@ def register(app: web.Application, endpoints: Iterable[Endpoint], origins: Itera
             for origin in origins
         },
     )
-    # One resource per path, wherever its methods are declared: it answers the preflight of all.
+    # One resource per path, wherever its methods are declared: it answers the preflight for all.
     resources: dict[str, web.Resource] = {}
     for endpoint in endpoints:
         if endpoint.path not in resources:
-            # Whole segments: aiohttp's own pattern leaves braces out, and would know no such path.
+            # Match whole segments: aiohttp's own pattern excludes braces and would answer 404.
             pattern = re.sub(r"{(\w+)}", r"{\1:[^\\x2f]+}", endpoint.path)
             resources[endpoint.path] = cors.add(app.router.add_resource(pattern))
         cors.add(resources[endpoint.path].add_route(endpoint.method, _handler(endpoint)))
 
 
 def bearer(request: web.Request) -> str | None:
-    """The token of the `Authorization` header, None where there is no such header.
+    """The token of the `Authorization` header, None without that header.
 
-    Raises `Unauthorized` for another scheme or a token that is absurdly long.
+    Raises `Unauthorized` for another scheme, or for more than `MAX_TOKEN` characters.
     """
     header = request.headers.get("Authorization")
     if header is None:
@@ -153,17 +151,15 @@ async def _body(request: web.Request, decoder: msgspec.json.Decoder[Any]) -> Any
     if request.content_type != "application/json":
         raise UnsupportedMediaType("Send the header Content-Type: application/json.")
     try:
-        if request.content.is_eof():  # all of it came with the head
+        if request.content.is_eof():  # it arrived together with the headers
             data = await request.read()
         else:
             async with asyncio.timeout(BODY_SECONDS):
                 data = await request.read()
     except TimeoutError:
-        raise BodyTimeout(f"The body has to be here within {BODY_SECONDS:g} s.") from None
-    except web.HTTPRequestEntityTooLarge:
-        raise BodyTooLarge("The body is above this service's limit.") from None
-    except ConnectionError:  # nobody is there to read this
-        raise MalformedBody("The connection was lost before the body was here.") from None
+        raise BodyTimeout(f"The body must arrive within {BODY_SECONDS:g} s.") from None
+    except ConnectionError:  # nobody will read this
+        raise MalformedBody("The connection was lost before the body had arrived.") from None
     except web.RequestPayloadError:
         raise MalformedBody("The body is not encoded as its headers say.") from None
     if not data:

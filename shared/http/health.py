@@ -1,4 +1,4 @@
-"""`/healthz`: this process answers. `/readyz`: what it depends on does, too."""
+"""`/healthz`: whether this process answers. `/readyz`: whether its dependencies do, too."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from shared.observability.logs import get_logger
 log = get_logger("health")
 
 Check = Callable[[], Awaitable[str | None]]
-"""Answers None when all is well, else a short reason."""
+"""Returns None if all is well, else a short reason."""
 
 
 class Health(Struct):
@@ -22,7 +22,7 @@ class Health(Struct):
     timeout: float = 2.0
 
     async def failing(self) -> dict[str, str]:
-        """Each failing dependency with its reason; empty when the service is ready."""
+        """Each failing dependency with the reason; empty if the service is ready."""
         reasons = await asyncio.gather(*(self._run(check) for check in self.checks.values()))
         return {
             name: reason
@@ -45,7 +45,7 @@ HEALTH = web.AppKey("health", Health)
 
 
 class Readiness(Struct, frozen=True):
-    """`failing` maps each dependency that is missing to the reason."""
+    """`failing` maps each failing dependency to the reason."""
 
     status: str
     failing: dict[str, str]

@@ -1,4 +1,4 @@
-"""The outermost middleware: request id, errors to replies, access log, metrics, safe headers."""
+"""The outermost middleware: request ids, errors as replies, access log, metrics, safe headers."""
 
 import re
 import time
@@ -40,7 +40,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every request with an id, every failure with a problem, and write it down once."""
+    """Give every request an id, turn failures into problems, and log and count the request once."""
     started = time.perf_counter()
     request_id = request[REQUEST_ID] = _request_id(request)
     remote = client_address(request)
@@ -53,9 +53,7 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = _from_aiohttp(error, request_id)
     except Exception:
         log.exception("unhandled error", method=request.method, path=_path(request))
-        response = problems.reply(
-            InternalError("The fault was logged; quote the request id."), request_id
-        )
+        response = problems.reply(InternalError(problems.LOGGED), request_id)
     finally:
         REQUEST.reset(about)
     _account(request, response.status, time.perf_counter() - started, request_id, remote)
@@ -63,25 +61,25 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def stamp(request: web.Request, response: web.StreamResponse) -> None:
-    """Headers for every reply, those of WebSockets and of requests that no handler saw included."""
+    """Set headers on every reply, also on WebSockets and on requests that no handler saw."""
     protect(response, request.get(REQUEST_ID) or _request_id(request))
 
 
 def protect(response: web.StreamResponse, request_id: str) -> None:
-    """The headers that every reply has. What a handler has set stays."""
+    """Set the headers that every reply has; those that a handler has set stay."""
     headers = response.headers
     headers["X-Request-ID"] = request_id
-    headers["Server"] = "messaging"  # not which software, of which version
+    headers["Server"] = "messaging"  # instead of the software and its version
     headers.setdefault("Cache-Control", "no-store")
     headers.setdefault("Referrer-Policy", "no-referrer")
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("X-Frame-Options", "DENY")
-    # Browsers take it from TLS alone (RFC 6797, 8.1), which a proxy before this ends.
+    # Browsers heed it over TLS only (RFC 6797, section 8.1), which a proxy in front terminates.
     headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-    if response.content_type != "text/html":  # a page says itself what it needs
+    if response.content_type != "text/html":  # a page sets its own policy
         headers.setdefault("Content-Security-Policy", _NO_CONTENT)
-    headers.add("Vary", "Origin")  # aiohttp-cors answers an origin with itself
+    headers.add("Vary", "Origin")  # aiohttp-cors echoes the origin
 
 
 def new_request_id() -> str:
@@ -99,13 +97,13 @@ def _from_aiohttp(error: web.HTTPException, request_id: str) -> web.StreamRespon
         response.headers["Allow"] = allowed
         return response
     if isinstance(error, web.HTTPRequestEntityTooLarge):
-        mapped = BodyTooLarge("The body is above this service's limit.")
+        mapped = BodyTooLarge("The body is larger than this service allows.")
     elif error.status == 403:
         mapped = Forbidden("This origin, method or header is not allowed here.")
     elif error.status == 404:
-        mapped = NotFound("No such path.")
+        mapped = NotFound("There is no such path.")
     elif error.status >= 500:
-        mapped = InternalError("The fault was logged; quote the request id.")
+        mapped = InternalError(problems.LOGGED)
         log.error("error reply", status=error.status, reason=error.reason, request_id=request_id)
     else:
         mapped = InvalidInput(f"{error.reason}.")
@@ -120,7 +118,7 @@ def _account(
     method = request.method if request.method in _METHODS else "OTHER"
     metrics = request.app[METRICS]
     metrics.count(method, route, status)
-    if status != 101:  # a WebSocket's time is its life, not a latency
+    if status != 101:  # the duration of a WebSocket is not a latency
         metrics.time(method, route, seconds)
     if route not in _QUIET:
         path, ms = _path(request), round(seconds * 1000, 2)
@@ -129,12 +127,12 @@ def _account(
 
 
 def _path(request: web.Request) -> str:
-    """The path still percent-encoded, so that nothing in it can forge a line of the log."""
+    """The path, still percent-encoded so that it cannot forge a line of the log."""
     path = request.rel_url.raw_path[:_LOGGED_PATH]
     return path if path.isascii() else path.encode("ascii", "backslashreplace").decode()
 
 
 def _request_id(request: web.Request) -> str:
-    """The caller's, where it is harmless, else a new one."""
+    """The client's id if it is harmless, else a new one."""
     sent = request.headers.get("X-Request-ID", "")
     return sent if _ACCEPTED_ID.fullmatch(sent) else new_request_id()

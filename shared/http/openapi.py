@@ -1,6 +1,6 @@
-"""An OpenAPI 3.1 document from the declarations of endpoints and their msgspec types.
+"""Generates an OpenAPI 3.1 document from the endpoints' declarations and their msgspec types.
 
-It says what the code does because it is made of what the code runs on; nothing is written twice.
+The services run on the same declarations, so the document cannot disagree with the code.
 """
 
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from shared.errors import (
     BodyTimeout,
@@ -18,6 +18,7 @@ from shared.errors import (
     InvalidInput,
     MalformedBody,
     MalformedRequest,
+    RateLimited,
     ServiceError,
     Unauthorized,
     Unavailable,
@@ -28,7 +29,7 @@ from shared.http.endpoints import Endpoint, path_parameters
 from shared.json_schema import Schema, schemas_of
 
 INTERFACE_VERSION = "1.0.0"
-"""Of the interface, not of the software: the first number changes when clients would break."""
+"""Of the interface, not of the software: the major version changes when clients would break."""
 
 JSON = "application/json"
 TEXT = "text/plain"
@@ -38,74 +39,29 @@ _RETRY_AFTER = {"$ref": "#/components/headers/Retry-After"}
 _OPERATIONAL = frozenset({"healthz", "readyz", "metrics"})
 
 
-class Media(Struct, frozen=True):
-    schema: Schema
-
-
-class Parameter(Struct, frozen=True, omit_defaults=True, rename={"place": "in"}):
-    name: str
-    place: str
-    required: bool
-    schema: Schema
-    description: str = ""
-
-
-class Reply(Struct, frozen=True, omit_defaults=True):
-    description: str
-    headers: dict[str, Schema]
-    content: dict[str, Media] = field(default_factory=dict)
-
-
-class RequestBody(Struct, frozen=True):
-    content: dict[str, Media]
-    required: bool = True
-
-
-class Operation(Struct, frozen=True, omit_defaults=True, rename="camel"):
-    summary: str
-    operation_id: str
-    tags: tuple[str, ...]
-    responses: dict[str, Reply]
-    description: str = ""
-    parameters: tuple[Parameter, ...] = ()
-    request_body: RequestBody | None = None
-    security: tuple[dict[str, tuple[str, ...]], ...] = ()
-
-
 class Info(Struct, frozen=True):
     title: str
     description: str
     version: str
 
 
-class Document(Struct, frozen=True):
-    """OpenAPI 3.1.1, section 4.8.1; `paths` maps a path to its operations by method."""
-
-    openapi: str
-    info: Info
-    servers: tuple[dict[str, str], ...]
-    paths: dict[str, dict[str, Operation]]
-    components: dict[str, dict[str, Schema]]
-
-
-def document(*, title: str, description: str, endpoints: Iterable[Endpoint]) -> Document:
-    """What `endpoints` take and answer; those that are not `documented` are left out."""
-    shown = [endpoint for endpoint in endpoints if endpoint.documented]
+def document(*, title: str, description: str, endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+    """The document of `endpoints` (OpenAPI 3.1.1, section 4.8.1)."""
     schemas = _Schemas()
-    paths: dict[str, dict[str, Operation]] = {}
-    for endpoint in shown:
+    paths: dict[str, dict[str, Schema]] = {}
+    for endpoint in endpoints:
         operations = paths.setdefault(_template(endpoint.path), {})
         operations[endpoint.method.lower()] = _operation(endpoint, schemas)
-    return Document(
-        openapi="3.1.0",
-        info=Info(title, description, INTERFACE_VERSION),
-        servers=({"url": "/"},),
-        paths=paths,
-        components={
+    return {
+        "openapi": "3.1.0",
+        "info": Info(title, description, INTERFACE_VERSION),
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
             "schemas": schemas.components,
             "headers": {
                 "X-Request-ID": {
-                    "description": "Names this request in the logs: the caller's, if it sent one",
+                    "description": "Names this request in the logs; the client may choose it",
                     "schema": {"type": "string"},
                 },
                 "Retry-After": {
@@ -117,11 +73,11 @@ def document(*, title: str, description: str, endpoints: Iterable[Endpoint]) -> 
                 "bearerAuth": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
             },
         },
-    )
+    }
 
 
 def possible_errors(endpoint: Endpoint) -> list[type[ServiceError]]:
-    """Every error that `endpoint` can give: those it declares and those its declaration implies."""
+    """Every error that `endpoint` can return: declared ones, and those its declaration implies."""
     kinds: list[type[ServiceError]] = [
         *endpoint.errors,
         MalformedRequest,
@@ -130,7 +86,7 @@ def possible_errors(endpoint: Endpoint) -> list[type[ServiceError]]:
         Unavailable,
     ]
     if not endpoint.public:
-        kinds.append(Unauthorized)
+        kinds += [Unauthorized, RateLimited]
     if endpoint.body is not None:
         kinds += [MalformedBody, BodyTimeout, BodyTooLarge, UnsupportedMediaType, InvalidInput]
     if endpoint.query is not None:
@@ -139,90 +95,81 @@ def possible_errors(endpoint: Endpoint) -> list[type[ServiceError]]:
 
 
 class _Schemas:
-    """The named schemas of a document, collected while its operations are written."""
+    """Collects the named schemas of a document."""
 
     def __init__(self) -> None:
         self.components: dict[str, Schema] = {}
 
     def of(self, kind: Any) -> Schema:
-        """The schema of `kind`: a reference where it is a struct, else the schema itself."""
+        """The schema of `kind`: for a struct a reference, else the schema itself."""
         (schema,), components = schemas_of([kind])
         for name, component in components.items():
             if self.components.setdefault(name, component) != component:
-                raise ValueError(f"two different types are named {name} in this interface")
+                raise ValueError(f"two different types of this interface are named {name}")
         return schema
 
 
-def _operation(endpoint: Endpoint, schemas: _Schemas) -> Operation:
-    return Operation(
-        summary=endpoint.summary,
-        operation_id=_operation_id(endpoint),
-        tags=(_tag(endpoint.path),),
-        description=endpoint.description,
-        parameters=(
-            *(
-                Parameter(name, "path", required=True, schema={"type": "string"})
-                for name in path_parameters(endpoint.path)
-            ),
-            *_query_parameters(endpoint, schemas),
-        ),
-        request_body=(
-            None if endpoint.body is None else RequestBody({JSON: Media(schemas.of(endpoint.body))})
-        ),
-        responses=_replies(endpoint, schemas),
-        security=() if endpoint.public else ({"bearerAuth": ()},),
-    )
+def _operation(endpoint: Endpoint, schemas: _Schemas) -> Schema:
+    in_path = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in path_parameters(endpoint.path)
+    ]
+    operation = {
+        "summary": endpoint.summary,
+        "operationId": _operation_id(endpoint),
+        "tags": [_tag(endpoint.path)],
+        "description": endpoint.description,
+        "parameters": [*in_path, *_query_parameters(endpoint, schemas)],
+        "responses": _replies(endpoint, schemas),
+        "security": [] if endpoint.public else [{"bearerAuth": []}],
+    }
+    if endpoint.body is not None:
+        content = {JSON: {"schema": schemas.of(endpoint.body)}}
+        operation["requestBody"] = {"content": content, "required": True}
+    return {name: value for name, value in operation.items() if value}
 
 
-def _query_parameters(endpoint: Endpoint, schemas: _Schemas) -> Iterable[Parameter]:
+def _query_parameters(endpoint: Endpoint, schemas: _Schemas) -> Iterable[Schema]:
     if endpoint.query is None:
         return
     for part in msgspec.structs.fields(endpoint.query):
         schema = dict(schemas.of(part.type))
         options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
-        if len(options) == 1:  # "or null" of a parameter is said by leaving it out
+        if len(options) == 1:  # a parameter that may be null is one that may be omitted
             del schema["anyOf"]
             schema |= options[0]
         if not part.required and part.default not in (None, (), msgspec.NODEFAULT, msgspec.UNSET):
             schema["default"] = part.default
-        yield Parameter(
-            part.encode_name,
-            "query",
-            required=part.required,
-            description=schema.pop("description", ""),
-            schema=schema,
-        )
+        parameter = {"name": part.encode_name, "in": "query", "required": part.required}
+        if description := schema.pop("description", ""):
+            parameter["description"] = description
+        yield parameter | {"schema": schema}
 
 
-def _replies(endpoint: Endpoint, schemas: _Schemas) -> dict[str, Reply]:
-    """Declared replies and errors by status; a status may have one of each."""
+def _replies(endpoint: Endpoint, schemas: _Schemas) -> dict[str, Schema]:
+    """Declared replies and errors by status; a status may have both."""
     errors: dict[int, list[type[ServiceError]]] = {}
     for kind in possible_errors(endpoint):
         errors.setdefault(kind.status, []).append(kind)
     replies = {}
     for status in sorted({*endpoint.replies, *errors}):
-        content: dict[str, Media] = {}
+        content: dict[str, Schema] = {}
         said = []
         headers = {"X-Request-ID": _REQUEST_ID}
         if status in endpoint.replies:
             kind = endpoint.replies[status]
             said.append(HTTPStatus(status).phrase)
             if kind is not None:
-                content[TEXT if kind is str else JSON] = Media(schemas.of(kind))
+                content[TEXT if kind is str else JSON] = {"schema": schemas.of(kind)}
         if status in errors:
-            codes = [error.code for error in errors[status]]
+            codes = {"properties": {"code": {"enum": [error.code for error in errors[status]]}}}
             said += [f"`{error.code}`: {error.title}" for error in errors[status]]
-            content[problems.CONTENT_TYPE] = Media(
-                {
-                    "allOf": [
-                        schemas.of(problems.Problem),
-                        {"properties": {"code": {"enum": codes}}},
-                    ]
-                }
-            )
+            problem = {"allOf": [schemas.of(problems.Problem), codes]}
+            content[problems.CONTENT_TYPE] = {"schema": problem}
             if status in (429, 503):
                 headers["Retry-After"] = _RETRY_AFTER
-        replies[str(status)] = Reply("; ".join(said), headers, content)
+        reply = {"description": "; ".join(said), "headers": headers}
+        replies[str(status)] = reply | ({"content": content} if content else {})
     return replies
 
 
@@ -235,7 +182,7 @@ def _template(path: str) -> str:
 
 
 def _operation_id(endpoint: Endpoint) -> str:
-    """`getEmployeesByEmail` for `GET /employees/{email}`: as unique as method and path."""
+    """`getEmployeesByEmail` for `GET /employees/{email}`: unique, as method and path are."""
     words = [endpoint.method.lower()]
     for part in endpoint.path.split("/"):
         names = path_parameters(part)

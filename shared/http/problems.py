@@ -1,4 +1,4 @@
-"""Service errors as HTTP replies: RFC 9457 `application/problem+json`."""
+"""Service errors as HTTP replies: `application/problem+json` (RFC 9457)."""
 
 import math
 
@@ -9,6 +9,8 @@ from msgspec import UNSET, Struct, UnsetType
 from shared.errors import FieldProblem, ServiceError
 
 CONTENT_TYPE = "application/problem+json"
+LOGGED = "The error was logged; quote the request id."
+"""The detail of an `InternalError`."""
 
 
 class Problem(Struct, frozen=True, omit_defaults=True):
@@ -28,7 +30,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def reply(error: ServiceError, request_id: str) -> web.Response:
-    """The HTTP reply that tells of `error`."""
+    """The HTTP reply for `error`."""
     headers = {}
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="messaging"'
@@ -52,5 +54,5 @@ def reply(error: ServiceError, request_id: str) -> web.Response:
 
 
 def retry_after_ms(seconds: float) -> int:
-    """A wait in whole milliseconds, never rounded down to a wait that is too short."""
+    """A wait in whole milliseconds, rounded up so that it is never too short."""
     return math.ceil(seconds * 1000)

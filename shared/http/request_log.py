@@ -1,4 +1,4 @@
-"""The access log: one line a request, in the form of all other logs."""
+"""The access log: one line a request, in the format of all other logs."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class RequestLine(Struct, frozen=True, gc=False):
-    """`ms` is how long it took; `path` is as it was sent, `remote` the client's address."""
+    """`ms` is the duration, `path` is as it was sent, `remote` is the client's address."""
 
     request_id: str
     method: str
@@ -33,10 +33,10 @@ class _Stamped(RequestLine, frozen=True, gc=False, kw_only=True):
 
 
 class RequestLog:
-    """Writes the lines of one turn of the event loop together.
+    """Writes the lines of one iteration of the event loop together.
 
-    As JSON they bypass the logging library, in which a line costs more than all else that a small
-    request does outside of its handler.
+    JSON lines bypass the logging library, in which a line costs more than everything else that a
+    small request does outside its handler.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,12 @@
-"""Serving HTTP to strangers: bounds for what comes before there is a request, and replies to what
-never becomes one.
+"""Serves HTTP to strangers: limits on what precedes a request, replies to what never becomes one.
 
-aiohttp bounds each header, but neither all of them together nor the time that they take.
+aiohttp limits the size of each header, but neither their total size nor the time they take. A proxy
+in front (deploy/proxy, an Ingress, a Gateway) usually limits both, more tightly, and answers itself
+what is not HTTP. It does not help against slow bodies and slow readers, since it streams both, nor
+against clients inside the cluster, and a service may run without one. So every limit holds here.
+
+This is the only file that uses private parts of aiohttp. tests/unit/shared/http/test_serving.py
+names those that an upgrade takes away.
 """
 
 import asyncio
@@ -24,19 +29,19 @@ from shared.settings import Settings
 log = get_logger("serving")
 
 MAX_LINE_BYTES = 32_768
-"""Of the request line: lists are asked for in query parameters."""
+"""Of the request line; query parameters may be lists."""
 MAX_FIELD_BYTES = 131_072
-"""Of one header: room for an absurd access token, which is then refused as any other (401)."""
+"""Of one header: room for an absurdly long access token, which is then refused with 401."""
 MAX_HEADER_BYTES = 163_840
-"""Of all headers of a request."""
+"""Of all headers of a request together."""
 MAX_HEADERS = 100
 FIRST_REQUEST_SECONDS = 15.0
-"""A new connection that has no complete headers after this time is closed (slow loris)."""
+"""A new connection is closed if its first headers are not complete by then (slow loris)."""
 UNREAD_SECONDS = 60.0
-"""A peer that takes nothing of what is written to it for so long is cut off. TCP alone waits for
-ever where it keeps its window closed, and a quarter of an hour where it has vanished."""
+"""A peer that reads nothing of what is written to it for this long is cut off. TCP alone waits for
+ever while the peer's window is closed, and a quarter of an hour after the peer has vanished."""
 IDLE_SECONDS = 75.0
-"""Between two requests, until the headers of the next are complete; proxies give up after 60."""
+"""From one request until the next has complete headers; longer than proxies wait, which is 60 s."""
 
 
 async def serve(app: web.Application, settings: Settings, announce: Callable[[str], None]) -> None:
@@ -81,8 +86,10 @@ class _Runner(web.AppRunner):
 async def _dispatch(
     handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], request: web.BaseRequest
 ) -> web.StreamResponse:
-    """Refuse what aiohttp would refuse by itself before any middleware, repeating what was sent:
-    an expectation that is none (RFC 9110, section 10.1.1)."""
+    """Refuse an unknown `Expect` header (RFC 9110, section 10.1.1).
+
+    aiohttp would refuse it before any middleware, and echo what was sent.
+    """
     if request.headers.get("Expect", "100-continue").lower() != "100-continue":
         return _refusal(request, MalformedRequest("The only expectation is 100-continue."))
     return await handle(request)
@@ -103,13 +110,13 @@ class _Server(web.Server):
 
 
 class _Connection(RequestHandler):
-    """One connection; its bounds hold until it becomes a WebSocket."""
+    """One connection; its limits hold until it becomes a WebSocket."""
 
     __slots__ = ("_first_request", "_header_bytes")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        # RFC 5482; on Linux it holds for closed windows as well, and after our side was closed.
+        # RFC 5482; Linux applies it to closed windows too, and after our side has closed.
         transport.get_extra_info("socket").setsockopt(
             socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000)
         )
@@ -136,7 +143,7 @@ class _Connection(RequestHandler):
             self.force_close()
 
     def log_exception(self, *args: Any, **more: Any) -> None:
-        """A body that nobody reads and that is not what its headers say is no fault of ours."""
+        """Do not log a body that was not read and does not match its headers: it is no error."""
         if not isinstance(more.get("exc_info"), web.RequestPayloadError):
             super().log_exception(*args, **more)
 
@@ -147,17 +154,17 @@ class _Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """The reply to what is no request, and the last resort for faults that nobody caught."""
+        """The reply to what is not a request, and to errors that nothing else caught."""
         error: ServiceError
         if isinstance(exc, LineTooLong):
             error = HeadersTooLarge("The request line or a header is above this service's limit.")
-        elif isinstance(exc, ConnectionError):  # nobody is there to read this
+        elif isinstance(exc, ConnectionError):  # nobody will read this
             error = MalformedRequest("The connection was lost.")
         elif status < 500:
-            error = MalformedRequest("This is not HTTP as this service understands it.")
+            error = MalformedRequest("This is not a valid HTTP request.")
         else:
-            log.error("a fault that nobody caught", exc_info=exc)
-            error = InternalError("The fault was logged; quote the request id.")
+            log.error("uncaught error", exc_info=exc)
+            error = InternalError(problems.LOGGED)
         return _refusal(request, error)
 
     def _requested(self) -> None:

@@ -1,1 +1,1 @@
-"""Logs and metrics. It must never know HTTP or storage."""
+"""Logs and metrics. It must never know storage, or HTTP beyond `/metrics`."""

@@ -11,14 +11,14 @@ import msgspec
 import structlog
 
 REQUEST: ContextVar[tuple[str, str] | None] = ContextVar("request", default=None)
-"""The id, and the client's address, of the request that every line is about from now on."""
+"""Id and client's address of the current request; every line has them."""
 
 
 class JsonHandler(logging.StreamHandler[TextIO]):
     """Writes JSON lines."""
 
     def write(self, lines: str) -> None:
-        """Write lines that are complete but for the last line's end."""
+        """Write complete lines, the last one without its newline."""
         self.acquire()
         try:
             self.stream.write(lines + self.terminator)
@@ -28,24 +28,25 @@ class JsonHandler(logging.StreamHandler[TextIO]):
 
 
 def configure(log_format: str, level: str, stream: TextIO = sys.stdout) -> None:
-    """Send our logs and those of every library to `stream`, as "json" or "console"."""
-    shared: list[structlog.typing.Processor] = [
+    """Send our logs and those of libraries to `stream`; `log_format` is "json" or "console"."""
+    stamps: list[structlog.typing.Processor] = [
         _of_request,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.format_exc_info if log_format == "json" else _pass,
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(serializer=_json)
-        if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=stream.isatty())
-    )
-    handler = (JsonHandler if log_format == "json" else logging.StreamHandler[TextIO])(stream)
+    handler: logging.StreamHandler[TextIO]
+    renderer: structlog.typing.Processor
+    if log_format == "json":
+        handler = JsonHandler(stream)
+        stamps.append(structlog.processors.format_exc_info)
+        renderer = structlog.processors.JSONRenderer(serializer=_json)
+    else:
+        handler = logging.StreamHandler(stream)
+        renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[*stamps, structlog.stdlib.ExtraAdder()],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
@@ -57,8 +58,7 @@ def configure(log_format: str, level: str, stream: TextIO = sys.stdout) -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *shared[:4],
-            structlog.processors.format_exc_info if log_format == "json" else _pass,
+            *stamps,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -73,8 +73,8 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 class Recurring:
-    """A warning that could come thousands of times a second: told at once, then once in `SECONDS`
-    with how many there were. `total` counts all of them."""
+    """A warning that may occur thousands of times a second: the first is logged at once, then one
+    in `SECONDS`, with the count since the last. `total` counts all."""
 
     SECONDS: ClassVar[float] = 60.0
 
@@ -104,11 +104,5 @@ def _of_request(
 def _json(event: object, **_: object) -> str:
     try:
         return msgspec.json.encode(event, enc_hook=str).decode()
-    except (ValueError, TypeError, OverflowError):  # lone surrogates, huge numbers: lose no line
+    except (ValueError, TypeError, OverflowError):  # lone surrogates, huge numbers
         return json.dumps(event, default=str, skipkeys=True)
-
-
-def _pass(
-    _logger: object, _name: str, event: structlog.typing.EventDict
-) -> structlog.typing.EventDict:
-    return event

@@ -1,4 +1,4 @@
-"""Prometheus metrics: one registry per application; no label names a person or a conversation."""
+"""Prometheus metrics: one registry per application. No label names a person or a conversation."""
 
 import asyncio
 from bisect import bisect_left
@@ -9,6 +9,7 @@ from aiohttp import web
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
+    Counter,
     GCCollector,
     PlatformCollector,
     ProcessCollector,
@@ -26,7 +27,7 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
 class Distribution:
-    """How often values fell into each bucket; `bounds` are the upper ones, inclusive, ascending."""
+    """A histogram; `bounds` are the inclusive upper bounds of its buckets, ascending."""
 
     __slots__ = ("bounds", "counts", "total")
 
@@ -40,7 +41,7 @@ class Distribution:
         self.total += value
 
     def buckets(self) -> Sequence[tuple[str, float]]:
-        """As Prometheus has them: each upper bound with the count of everything up to it."""
+        """Each upper bound with the cumulative count, as Prometheus expects."""
         bounds = (*(str(float(bound)) for bound in self.bounds), "+Inf")
         return list(zip(bounds, accumulate(self.counts), strict=True))
 
@@ -50,10 +51,20 @@ def seconds() -> Distribution:
     return Distribution(SECONDS)
 
 
-class HttpMetrics(Collector):
-    """What both services count of their HTTP requests, and the registry for their own metrics.
+def outcomes(
+    registry: CollectorRegistry, name: str, description: str, label: str, values: Iterable[str]
+) -> Counter:
+    """A counter with one label that exposes every value from the start, as zero."""
+    counter = Counter(name, description, [label], registry=registry)
+    for value in values:
+        counter.labels(value)
+    return counter
 
-    Counted in plain values, from one thread, and made into metrics when Prometheus asks: a labelled
+
+class HttpMetrics(Collector):
+    """Counts HTTP requests, and holds the registry for a service's own metrics.
+
+    It counts in plain values, from one thread, and builds metrics when Prometheus asks: a labelled
     counter and histogram of the library cost a request more than its routing.
     """
 
@@ -95,7 +106,7 @@ class HttpMetrics(Collector):
         yield GaugeMetricFamily("asyncio_tasks", "Tasks of the event loop", tasks)
 
     def exposition(self) -> web.Response:
-        """Call it where the event loop runs."""
+        """The reply to `/metrics`; call it in the event loop's thread."""
         return web.Response(
             body=generate_latest(self.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )

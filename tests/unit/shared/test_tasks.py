@@ -1,14 +1,17 @@
-"""Parts that run for ever: none of them ends unnoticed."""
+"""Tasks that run for ever: none of them ends unnoticed, and a step that fails is tried again."""
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from shared.tasks import TaskEnded, keep_running, together
+from shared import tasks
+from shared.errors import Unavailable
+from shared.tasks import TaskEnded, every, keep_running, together, whenever
 
 
 async def for_ever() -> None:
@@ -65,3 +68,108 @@ async def test_a_part_that_fails_ends_the_process() -> None:
             await stack.aclose()
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
+
+
+NEVER = 1000.0
+"""Seconds, longer than any test."""
+
+
+class Steps:
+    """A step that fails with each of `failures` first; each call waits until the test lets it."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self._failures = list(failures)
+        self._begun = asyncio.Semaphore(0)
+        self._allowed = asyncio.Semaphore(0)
+
+    async def __call__(self) -> None:
+        self._begun.release()
+        await self._allowed.acquire()
+        if self._failures:
+            raise self._failures.pop(0)
+
+    async def begun(self) -> None:
+        """Returns when one more call has begun."""
+        async with asyncio.timeout(10):
+            await self._begun.acquire()
+
+    def end(self) -> None:
+        self._allowed.release()
+
+    async def pass_by(self) -> None:
+        await self.begun()
+        self.end()
+
+
+@asynccontextmanager
+async def running(loop: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(loop)
+    try:
+        yield
+        assert not task.done()
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.fixture
+def retried_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "RETRY_SECONDS", 0.0)
+
+
+async def test_every_takes_a_step_at_once_and_then_again_and_again() -> None:
+    steps = Steps()
+    async with running(every(0.001, steps, jitter=0.001)):
+        for _ in range(3):
+            await steps.pass_by()
+
+
+@pytest.mark.usefixtures("retried_at_once")
+async def test_every_tries_again_soon_after_a_failure() -> None:
+    steps = Steps(Unavailable("away"), RuntimeError("broken"))
+    with capture_logs() as logged:
+        async with running(every(NEVER, steps)):
+            for _ in range(3):
+                await steps.pass_by()
+    assert [line["event"] for line in logged] == ["a step failed"]  # not for a ServiceError
+
+
+async def test_whenever_takes_a_step_each_time_there_is_work() -> None:
+    steps, work = Steps(), asyncio.Event()
+    async with running(whenever(work, steps)):
+        for _ in range(2):
+            work.set()
+            await steps.pass_by()
+        work.set()
+        await steps.begun()
+        work.set()  # while the step is running: it may have come too late for this one
+        steps.end()
+        await steps.pass_by()
+        assert not work.is_set()
+
+
+async def test_whenever_handles_in_one_step_what_comes_in_during_the_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps, pauses, work = Steps(), Steps(), asyncio.Event()
+    monkeypatch.setattr(asyncio, "sleep", lambda _: pauses())
+    async with running(whenever(work, steps, after=NEVER)):
+        work.set()
+        await pauses.begun()
+        work.set()
+        pauses.end()
+        await steps.begun()
+        assert not work.is_set()
+
+
+@pytest.mark.usefixtures("retried_at_once")
+async def test_whenever_tries_again_after_a_failure() -> None:
+    steps, work = Steps(Unavailable("away"), RuntimeError("broken")), asyncio.Event()
+    with capture_logs() as logged:
+        async with running(whenever(work, steps)):
+            work.set()
+            for _ in range(3):
+                await steps.pass_by()
+    assert [line["event"] for line in logged] == ["a step failed"]  # not for a ServiceError
+    assert not work.is_set()

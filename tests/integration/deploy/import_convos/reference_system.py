@@ -16,8 +16,8 @@ from msgspec import Struct
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from auth_service.employees import store as employees
-from auth_service.outbox import deletions
+from auth_service.employees import Employees
+from auth_service.outbox import Deletions
 from chat_service.log.conversation import between
 from deploy import ROOT
 from deploy.import_convos.__main__ import main
@@ -118,13 +118,13 @@ class ReferenceSystem:
         asyncio.run(self._leave(email))
 
     async def _leave(self, email: str) -> None:
-        mongo = Mongo(self._url, self.auth.name, employees.prepare)
+        mongo = Mongo(self._url, self.auth.name, Employees.prepare)
         try:
             await mongo.run()
             gone = DeletedEmployee("", email, datetime.now(UTC))
-            await deletions.Deletions(mongo).add(gone)
-            await deletions.Deletions(mongo).announced(gone)
-            people = employees.Employees(mongo)
+            await Deletions(mongo).add(gone)
+            await Deletions(mongo).announced(gone)
+            people = Employees(mongo)
             if (employee := await people.find(email)) is not None:
                 await people.remove(employee.key)
         finally:

@@ -75,14 +75,6 @@ ENDPOINTS = (
         public=True,
     ),
     Endpoint(method="GET", path="/metrics", handler=handler, summary="Metrics", replies={200: str}),
-    Endpoint(
-        method="GET",
-        path="/ws",
-        handler=handler,
-        summary="WebSocket",
-        replies={101: None},
-        documented=False,
-    ),
 )
 
 
@@ -102,11 +94,6 @@ def sign_up(described: dict[str, Any]) -> dict[str, Any]:
 def test_the_document_is_valid_openapi(described: dict[str, Any]) -> None:
     assert described["openapi"].startswith("3.1.")
     assert list(OpenAPIV31SpecValidator(described).iter_errors()) == []
-
-
-def test_an_endpoint_that_is_not_documented_is_left_out(described: dict[str, Any]) -> None:
-    assert "/ws" not in described["paths"]
-    assert "WebSocket" not in json.dumps(described)
 
 
 def test_every_operation_has_an_id_of_its_own(described: dict[str, Any]) -> None:
@@ -160,7 +147,7 @@ def test_only_endpoints_that_are_not_public_need_a_token(described: dict[str, An
     assert "security" not in employees["post"]
     assert "401" not in employees["post"]["responses"]
     assert employees["get"]["security"] == [{"bearerAuth": []}]
-    assert "401" in employees["get"]["responses"]
+    assert {"401", "429"} <= employees["get"]["responses"].keys()
     assert described["components"]["securitySchemes"]["bearerAuth"]["scheme"] == "bearer"
 
 
