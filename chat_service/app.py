@@ -7,6 +7,7 @@ from functools import partial
 
 import aiohttp
 from aiohttp import web
+from msgspec import Struct
 
 from chat_service import rest, websocket
 from chat_service.accounts import AuthFeed, Departures, EmployeeLookup, Revocations, RevokedSids
@@ -86,7 +87,7 @@ async def _start(
     keys: KeySource | None,
     broker: Broker | None,
 ) -> None:
-    """Build every part, innermost first, and own the tasks that run them."""
+    """Build the service from the inside out, and run its tasks until `stack` closes."""
     http = await stack.enter_async_context(aiohttp.ClientSession())
     health = app[HEALTH].checks
     if keys is None:
@@ -94,112 +95,162 @@ async def _start(
         health["signing keys"] = remote.check
     revoked = RevokedSids()
     verifier = TokenVerifier(keys, settings.jwt_issuer, settings.jwt_audience, revoked)
-
-    mongo = Mongo(settings.mongo_url, settings.mongo_database, _prepare)
-    stack.callback(mongo.close)
-    health["mongodb"] = mongo.check
-    store = EntryStore(mongo.ready_database)
+    storage = _storage(settings)
+    stack.callback(storage.mongo.close)
+    live = _live(settings, storage, broker or _broker(settings))
+    stack.push_async_callback(live.delivery.sequencer.close)
     directory = EmployeeLookup(http, settings.auth_url)
-    inbox = InboxStore(mongo.ready_database)
-    conversations = Conversations(inbox, directory.must_exist)
-    summaries = Summaries(inbox, store, settings.summary_seconds)
-
-    presence_store = PresenceStore(mongo.ready_database)
-    presence = PresenceKeeper(
-        presence_store,
-        settings.instance_id,
-        PresenceTimes(settings.presence_grace_seconds, settings.presence_lease_seconds),
+    backend = _api(app, settings, storage, live, verifier, directory)
+    departures = Departures(
+        storage.inbox,
+        storage.entries,
+        storage.presence,
+        live.delivery.tell,
+        erase=settings.deleted_employees == "erase",
     )
-    clock = DatabaseClock(mongo)
-    hub = Hub(
-        settings.max_connections,
-        settings.max_employee_connections,
-        presence.came,
-        presence.left,
-        clock,
-    )
-    broker = broker or _broker(settings)
-    fanout = FanOut(broker, settings.instance_id, settings.fanout_shards)
-    health["rabbitmq"] = fanout.probe.check
-    message_log = MessageLog(
-        store,
-        LogSettings(settings.commit_lanes, settings.commit_batch, settings.max_pending),
-        clock,
-    )
-    delivery = Delivery(hub, store, summaries, fanout, message_log, settings.gap_wait_seconds)
-    stack.push_async_callback(delivery.sequencer.close)
-    messaging = Messaging(conversations, inbox, message_log, store, settings.max_text)
-    resumption = Resumption(
-        inbox,
-        store,
-        ResumeLimits(
-            settings.max_resume_conversations,
-            settings.max_resume_entries,
-            settings.max_resume_total,
-            settings.max_resume_bytes,
-        ),
-    )
-    marking = Marking(inbox, store, message_log.heads, delivery.marked)
-    rates = RateLimiter(settings.op_rate, settings.op_burst) if settings.rate_limits else None
-    backend = Backend(
-        settings=settings,
-        limits=_limits(settings),
-        verifier=verifier,
-        hub=hub,
-        fanout=fanout,
-        log=message_log,
-        delivery=delivery,
-        messaging=messaging,
-        resumption=resumption,
-        marking=marking,
-        rates=rates,
-        draining=asyncio.Event(),
-        counts=SocketCounts(),
-    )
-    sockets = Sockets(backend)
-    health["instance"] = sockets.check
-    app[VERIFIER] = verifier
-    app[MESSAGING] = messaging
-    app[SOCKETS] = sockets
-    app[CONVERSATION_LIST] = ConversationList(inbox, summaries)
-    app[MARKING] = marking
-    app[PRESENCE] = presence
-    if rates is not None:
-        limiter = rates
-        app[ADMISSION] = lambda caller: limiter.admit(caller.email)
     auth_feed = AuthFeed(
         http,
         settings.auth_url,
         None if settings.amqp_url.startswith("memory:") else settings.amqp_url,
         settings.instance_id,
         settings.mongo_database,
-        Revocations(revoked, hub).revoke,
-        Departures(
-            inbox,
-            store,
-            presence_store,
-            delivery.tell,
-            erase=settings.deleted_employees == "erase",
-        ).handle,
+        Revocations(revoked, live.hub).revoke,
+        departures.handle,
     )
+    health["mongodb"] = storage.mongo.check
+    health["rabbitmq"] = live.fanout.probe.check
+    health["instance"] = app[SOCKETS].check
     health["revoked sessions"] = auth_feed.check
     expose(app[METRICS].registry, backend, auth_feed)
+    _run(stack, storage, live, backend.marking, auth_feed)
+
+
+class _Storage(Struct, frozen=True):
+    """The database, its clock, and the store of each collection."""
+
+    mongo: Mongo
+    clock: DatabaseClock
+    entries: EntryStore
+    inbox: InboxStore
+    presence: PresenceStore
+
+
+def _storage(settings: ChatSettings) -> _Storage:
+    mongo = Mongo(settings.mongo_url, settings.mongo_database, _prepare)
+    database = mongo.ready_database
+    return _Storage(
+        mongo,
+        DatabaseClock(mongo),
+        EntryStore(database),
+        InboxStore(database),
+        PresenceStore(database),
+    )
+
+
+class _Live(Struct, frozen=True):
+    """What takes messages and presence to the sockets, here and on other instances."""
+
+    hub: Hub
+    fanout: FanOut
+    log: MessageLog
+    delivery: Delivery
+    summaries: Summaries
+    presence: PresenceKeeper
+
+
+def _live(settings: ChatSettings, storage: _Storage, broker: Broker) -> _Live:
+    presence = PresenceKeeper(
+        storage.presence,
+        settings.instance_id,
+        PresenceTimes(settings.presence_grace_seconds, settings.presence_lease_seconds),
+    )
+    hub = Hub(
+        settings.max_connections,
+        settings.max_employee_connections,
+        presence.came,
+        presence.left,
+        storage.clock,
+    )
+    fanout = FanOut(broker, settings.instance_id, settings.fanout_shards)
+    log = MessageLog(
+        storage.entries,
+        LogSettings(settings.commit_lanes, settings.commit_batch, settings.max_pending),
+        storage.clock,
+    )
+    summaries = Summaries(storage.inbox, storage.entries, settings.summary_seconds)
+    delivery = Delivery(hub, storage.entries, summaries, fanout, log, settings.gap_wait_seconds)
+    return _Live(hub, fanout, log, delivery, summaries, presence)
+
+
+def _api(
+    app: web.Application,
+    settings: ChatSettings,
+    storage: _Storage,
+    live: _Live,
+    verifier: TokenVerifier,
+    directory: EmployeeLookup,
+) -> Backend:
+    """What REST handlers find in `app`, and the backend of the sockets."""
+    conversations = Conversations(storage.inbox, directory.must_exist)
+    rates = RateLimiter(settings.op_rate, settings.op_burst) if settings.rate_limits else None
+    backend = Backend(
+        settings=settings,
+        limits=_limits(settings),
+        verifier=verifier,
+        hub=live.hub,
+        fanout=live.fanout,
+        log=live.log,
+        delivery=live.delivery,
+        messaging=Messaging(
+            conversations, storage.inbox, live.log, storage.entries, settings.max_text
+        ),
+        resumption=Resumption(
+            storage.inbox,
+            storage.entries,
+            ResumeLimits(
+                settings.max_resume_conversations,
+                settings.max_resume_entries,
+                settings.max_resume_total,
+                settings.max_resume_bytes,
+            ),
+        ),
+        marking=Marking(storage.inbox, storage.entries, live.log.heads, live.delivery.marked),
+        rates=rates,
+        draining=asyncio.Event(),
+        counts=SocketCounts(),
+    )
+    app[VERIFIER] = verifier
+    app[MESSAGING] = backend.messaging
+    app[SOCKETS] = Sockets(backend)
+    app[CONVERSATION_LIST] = ConversationList(storage.inbox, live.summaries)
+    app[MARKING] = backend.marking
+    app[PRESENCE] = live.presence
+    if rates is not None:
+        app[ADMISSION] = lambda caller: rates.admit(caller.email)
+    return backend
+
+
+def _run(
+    stack: AsyncExitStack, storage: _Storage, live: _Live, marking: Marking, auth_feed: AuthFeed
+) -> None:
+    """Run every task until `stack` closes."""
+    delivery = live.delivery
 
     def elected() -> None:
         # For a moment a deposed primary may have answered reads without the newest entries.
         delivery.resync_all("the database has another primary")
 
-    stack.push_async_callback(_last_words, summaries)
-    stack.push_async_callback(presence.end)
+    stack.push_async_callback(_last_words, live.summaries)
+    stack.push_async_callback(live.presence.end)
     keep_running(
         stack,
-        partial(mongo.run, elected),
-        clock.run,
-        lambda: message_log.run(delivery.committed, delivery.doubtful),
-        lambda: summaries.run(delivery.doubtful),
+        partial(storage.mongo.run, elected),
+        storage.clock.run,
+        partial(live.log.run, delivery.committed, delivery.doubtful),
+        partial(live.summaries.run, delivery.doubtful),
         marking.run,
-        lambda: fanout.run(delivery.receiver),
-        lambda: presence.run(hub.employees, delivery.tell),
+        partial(live.fanout.run, delivery.receiver),
+        partial(live.presence.run, live.hub.employees, delivery.tell),
         auth_feed.run,
     )
 
