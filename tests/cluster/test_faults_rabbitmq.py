@@ -38,7 +38,7 @@ async def lacks_rabbitmq(chat: Service) -> None:
 async def say(device: Device, to: Device, texts: range) -> None:
     """Returns when all are acknowledged."""
     for number in texts:
-        await device.say(to.person, f"said {number}")
+        device.say(to.person, f"said {number}")
     await device.until(lambda: not device.outbox)
 
 

@@ -1,11 +1,9 @@
 """A socket stops reading. Promise: a slow client hurts only itself."""
 
 import asyncio
-from contextlib import AsyncExitStack
 
-from tests.support.client import ChatClient
 from tests.support.conditions import eventually
-from tests.support.device import Device, assert_exact, shows_all, talking
+from tests.support.device import Device, Received, assert_exact, shows_all, talking
 from tests.support.system import System
 
 LONG = "x" * 3900
@@ -19,23 +17,18 @@ async def test_a_socket_that_stops_reading_is_closed_and_nobody_else_loses_anyth
     system = own_system
     ann, bob, eve, joe = [await system.person(name) for name in ("ann", "bob", "eve", "joe")]
     here, there = (chat.url for chat in system.chats)
-    slow = ChatClient(there, None)
     async with (
-        AsyncExitStack() as stack,
         Device(ann, here) as a,
         Device(bob, there) as b,
         Device(eve, there) as e,
         Device(joe, there) as j,
+        Device(bob, there) as slow,
     ):
-        await slow.open()
-        stack.push_async_callback(slow.close)
-        await slow.send("auth", token=bob.token)
-        await slow.wait("welcome")
         slow.stop_reading()
         log = system.chats[1].log
         async with talking(e, joe, "eve"):
             for number in range(MOST):
-                await a.say(bob, f"{LONG} {number}")
+                a.say(bob, f"{LONG} {number}")
                 await a.until(lambda: len(a.outbox) < 32)
                 if number % 100 == 0 and "slow_consumer" in log.read_text():
                     break
@@ -51,5 +44,14 @@ async def test_a_socket_that_stops_reading_is_closed_and_nobody_else_loses_anyth
         for device in (a, b, e, j):
             assert (device.closes, device.resyncs, device.gaps) == ([], 0, 0)
         slow.go_on_reading()
-        assert await slow.closed() == 1006
-        assert len(slow.messages) < sent
+        await slow.until(lambda: slow.closes == [1006])
+        assert messages_before_the_close(slow) < sent
+        await shows_all((slow,), ann, sent)
+
+
+def messages_before_the_close(device: Device) -> int:
+    kinds = [
+        frame.event["type"] if isinstance(frame, Received) else type(frame).__name__
+        for frame in device.frames
+    ]
+    return kinds[: kinds.index("Closed")].count("message")

@@ -55,12 +55,12 @@ async def test_services_started_before_their_dependencies_become_ready_when_thes
     ann, bob = await system.person("ann"), await system.person("bob")
     here, there = (chat.url for chat in system.chats)
     async with Device(ann, here) as a, Device(bob, there) as b:
-        await a.say(bob, "before RabbitMQ 0")
+        a.say(bob, "before RabbitMQ 0")
         await a.until(lambda: not a.outbox)
         await asyncio.to_thread(own_rabbit_server.start)
         for chat in system.chats:
             await lacks(chat)
-        await b.say(ann, "after RabbitMQ 0")
+        b.say(ann, "after RabbitMQ 0")
         await shows_all((a,), bob, 2)
         await shows_all((b,), ann, 2)
         assert_exact(await system.history(ann, bob), (a,), (b,))

@@ -2,7 +2,6 @@
 other, while people talk. It stands in for an upgrade on a cluster."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
 from itertools import count
@@ -16,6 +15,10 @@ from tests.support.conditions import eventually, until
 from tests.support.device import (
     Device,
     Event,
+    Failed,
+    Opened,
+    Received,
+    Sent,
     assert_exact,
     assert_in_order_of_sending,
     shows_all,
@@ -30,38 +33,6 @@ PAIRS = 10
 AUTHS = 2
 CHATS = 4
 PACE_SECONDS = 0.05
-
-
-class PatientDevice(Device):
-    """Comes back when it was asked to, and knows how long messages took."""
-
-    def __init__(self, person: Person, *urls: str) -> None:
-        super().__init__(person, *urls)
-        self.said_at: dict[str, float] = {}
-        self.acknowledged_after: list[float] = []
-        self.shown_at: dict[str, float] = {}
-        self.returns: list[float] = []
-        self._heeded = 0
-
-    async def say(self, to: Person, text: str) -> str:
-        began = time.monotonic()
-        id = await super().say(to, text)
-        self.said_at[id] = began
-        return id
-
-    async def _live(self, url: str) -> None:
-        if len(self.farewells) > self._heeded:
-            self._heeded = len(self.farewells)
-            await asyncio.sleep(self.farewells[-1]["reconnect_after_ms"] / 1000)
-            self.returns.append(time.monotonic())
-        await super()._live(url)
-
-    async def _take(self, ws: aiohttp.ClientWebSocketResponse, event: Event) -> None:
-        if event["type"] == "message":
-            self.shown_at.setdefault(event["id"], time.monotonic())
-        elif event["type"] == "ack" and event.get("id") in self.said_at:
-            self.acknowledged_after.append(time.monotonic() - self.said_at[event["id"]])
-        await super()._take(ws, event)
 
 
 class RestClient:
@@ -151,7 +122,7 @@ async def _replace_under_load(system: System, proxy: Proxy) -> None:
     async with AsyncExitStack() as stack:
         talks = []
         for ann, ben in pairs:
-            devices = [PatientDevice(person, proxy.url) for person in (ann, ann, ben, ben)]
+            devices = [Device(person, proxy.url) for person in (ann, ann, ben, ben)]
             for device in devices:
                 await stack.enter_async_context(device)
             talks.append((devices[:2], devices[2:]))
@@ -168,7 +139,7 @@ async def _replace_under_load(system: System, proxy: Proxy) -> None:
             # would be sent again after the second, which is right, but not in order.
             await until(lambda: _all_have_spoken(talks))
             for service in system.services:
-                told = [len(device.returns) for device in everyone]
+                told = [len(returns(device)) for device in everyone]
                 await _replace(service)
                 await _all_in_use(system, proxy)
                 await _all_back(everyone)
@@ -176,7 +147,7 @@ async def _replace_under_load(system: System, proxy: Proxy) -> None:
                     [
                         moment
                         for device, before in zip(everyone, told, strict=True)
-                        for moment in device.returns[before:]
+                        for moment in returns(device)[before:]
                     ]
                 )
             rest.stop()
@@ -192,8 +163,8 @@ async def _replace_under_load(system: System, proxy: Proxy) -> None:
     _report(everyone, rest, goodbyes)
     assert rest.logins > 10
     assert len(rest.stored) > 10
-    for returns in goodbyes[AUTHS:]:
-        _assert_spread(returns)
+    for moments in goodbyes[AUTHS:]:
+        _assert_spread(moments)
 
 
 async def _replace(service: Service) -> None:
@@ -203,7 +174,7 @@ async def _replace(service: Service) -> None:
 
 
 async def _all_have_spoken(
-    talks: list[tuple[list[PatientDevice], list[PatientDevice]]],
+    talks: list[tuple[list[Device], list[Device]]],
 ) -> bool:
     return all(mine[0].acks and theirs[1].acks for mine, theirs in talks)
 
@@ -218,24 +189,46 @@ async def _all_back(devices: Iterable[Device]) -> None:
         await device.until(lambda device=device: device.online)  # type: ignore[misc]
 
 
-def _assert_spread(returns: list[float]) -> None:
+def returns(device: Device) -> list[float]:
+    """When it connected again, each time that it was sent away."""
+    moments: list[float] = []
+    sent_away = False
+    for frame in device.frames:
+        match frame:
+            case Received(event={"type": "going_away"}):
+                sent_away = True
+            case Opened() | Failed() if sent_away:
+                moments.append(frame.at)
+                sent_away = False
+    return moments
+
+
+def _assert_spread(moments: list[float]) -> None:
     """Those whom an instance sent away: some of them, never more than a half within a second."""
-    assert len(returns) > PAIRS // 2
-    for moment in returns:
-        crowd = [other for other in returns if moment <= other < moment + 1.0]
-        assert len(crowd) <= len(returns) / 2, sorted(returns)
+    assert len(moments) > PAIRS // 2
+    for moment in moments:
+        crowd = [other for other in moments if moment <= other < moment + 1.0]
+        assert len(crowd) <= len(moments) / 2, sorted(moments)
 
 
-def _report(devices: list[PatientDevice], rest: RestClient, goodbyes: list[list[float]]) -> None:
-    shown = {id: at for device in devices for id, at in device.shown_at.items()}
-    said = {id: at for device in devices for id, at in device.said_at.items()}
-    delivered = [shown[id] - at for id, at in said.items() if id in shown]
-    answered = [seconds for device in devices for seconds in device.acknowledged_after]
+def _report(devices: list[Device], rest: RestClient, goodbyes: list[list[float]]) -> None:
+    said: dict[str, float] = {}
+    answered: dict[str, float] = {}
+    shown: dict[str, float] = {}
+    for device in devices:
+        for frame in device.frames:
+            match frame:
+                case Sent(event={"type": "send", "id": id}):
+                    said.setdefault(id, frame.at)
+                case Received(event={"type": "ack", "id": id}):
+                    answered.setdefault(id, frame.at)
+                case Received(event={"type": "message", "id": id}):
+                    shown[id] = frame.at
     print(f"\n{len(said)} messages said, {len(rest.stored)} by REST, {rest.logins} logins")
     print(f"{len(rest.setbacks)} REST setbacks: {sorted(set(rest.setbacks))}")
-    for name, seconds in (("acknowledged", answered), ("delivered", delivered)):
-        seconds.sort()
+    for name, came in (("acknowledged", answered), ("delivered", shown)):
+        seconds = sorted(came[id] - at for id, at in said.items() if id in came)
         p50, p99 = (seconds[int(len(seconds) * share)] * 1000 for share in (0.5, 0.99))
         print(f"{name}: p50 {p50:.1f} ms, p99 {p99:.1f} ms, longest {seconds[-1]:.2f} s")
-    for number, returns in enumerate(goodbyes[AUTHS:], 1):
-        print(f"chat-{number}: {len(returns)} came back within {max(returns) - min(returns):.1f} s")
+    for number, moments in enumerate(goodbyes[AUTHS:], 1):
+        print(f"chat-{number}: {len(moments)} came back within {max(moments) - min(moments):.1f} s")

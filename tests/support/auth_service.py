@@ -1,7 +1,6 @@
 """A running auth service as a client sees it."""
 
 import asyncio
-from types import TracebackType
 from typing import Any, Protocol, Self
 
 import msgspec
@@ -48,12 +47,7 @@ class AuthService:
         await self._client.start_server()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._client.close()
 
     async def request(

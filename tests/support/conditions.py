@@ -20,3 +20,13 @@ async def until(condition: Callable[[], Awaitable[bool]], within_s: float = 30.0
     async with asyncio.timeout(within_s):
         while not await condition():  # noqa: ASYNC110 - the condition is another process's
             await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Whether it is set, after at most so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

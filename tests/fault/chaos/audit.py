@@ -6,8 +6,8 @@ from contextlib import suppress
 import aiohttp
 
 from chat_service.log.conversation import between
-from tests.fault.chaos.device import KINDS
-from tests.fault.chaos.history import LogEntry, LogRead, Recorder
+from tests.fault.chaos.chronicle import KINDS
+from tests.fault.chaos.history import LogEntry, LogRead, Recorder, Settled
 from tests.fault.chaos.system import Entrance, System
 from tests.fault.chaos.visitor import Visitor
 from tests.fault.chaos.workload import Workload
@@ -18,7 +18,7 @@ SETTLE_SECONDS = 90.0
 READ_SECONDS = 60.0
 
 
-async def settle(workload: Workload) -> None:
+async def settle(workload: Workload, recorder: Recorder) -> None:
     """Wait until every device has what all others have; what it lacks then, it lacks."""
 
     async def everybody_has_everything() -> bool:
@@ -27,14 +27,15 @@ async def settle(workload: Workload) -> None:
     with suppress(TimeoutError):
         await until(everybody_has_everything, SETTLE_SECONDS)
     for device in workload.all_devices:
-        device.settle()
+        email, cursors = device.person.email, dict(device.positions.cursors)
+        recorder.add(Settled(device.name, email, cursors, at=recorder.now()))
 
 
 def lagging(workload: Workload) -> list[str]:
     """Devices that are not done, or lack something that another one of the conversation has."""
     heads: dict[str, int] = {}
     for device in workload.all_devices:
-        for conversation, cursor in device.cursors.items():
+        for conversation, cursor in device.positions.cursors.items():
             heads[conversation] = max(heads.get(conversation, 0), cursor)
     mine = {
         person.email: [
@@ -49,7 +50,7 @@ def lagging(workload: Workload) -> list[str]:
         for device in workload.all_devices
         if not device.calm
         or any(
-            device.cursors.get(conversation, 0) < heads.get(conversation, 0)
+            device.positions.cursors.get(conversation, 0) < heads.get(conversation, 0)
             for conversation in mine[device.person.email]
         )
     ]

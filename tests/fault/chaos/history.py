@@ -15,6 +15,9 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
+LOST_CONNECTION = "connection lost"
+"""The `code` of an attempt whose answer the end of its connection took away."""
+
 
 class Kind(Enum):
     MESSAGE = "message"
@@ -321,7 +324,11 @@ class Recorder:
         self._connections = 0
 
     def now(self) -> float:
-        return time.monotonic() - self._began_at
+        return self.time_of(time.monotonic())
+
+    def time_of(self, moment: float) -> float:
+        """The history's time of a moment of `time.monotonic`."""
+        return moment - self._began_at
 
     def add(self, record: AnyRecord) -> None:
         self.records.append(record)

@@ -10,6 +10,7 @@ from tests.fault.chaos.history import FaultBegan, FaultEnded, Recorder
 from tests.fault.chaos.schedule import Make, Planned, planned
 from tests.fault.chaos.system import System
 from tests.fault.chaos.workload import Workload
+from tests.support.conditions import set_within
 
 Say = Callable[[str], None]
 
@@ -30,7 +31,7 @@ class Nemesis:
     async def torment(self, seed: str, faults: Mapping[str, Make], stop: asyncio.Event) -> None:
         """One fault after the other, until `stop`; then none is left."""
         for plan in planned(seed, faults, self._pace):
-            if await _within(stop, plan.wait):
+            if await set_within(stop, plan.wait):
                 return
             await self._inflict(plan, stop)
 
@@ -46,7 +47,7 @@ class Nemesis:
             try:
                 await fault.begin()
                 self._say(f"{began_at:6.1f} s  {plan.kind}: {fault.target}, {plan.hold:.0f} s")
-                await _within(stop, plan.hold)
+                await set_within(stop, plan.hold)
             except Exception as reason:
                 error = f"{type(reason).__name__}: {reason}"
         finally:
@@ -57,12 +58,3 @@ class Nemesis:
 
     def _began(self, number: int, plan: Planned, fault: Fault, at: float) -> None:
         self._recorder.add(FaultBegan(number, plan.kind, fault.target, fault.instances, at=at))
-
-
-async def _within(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True

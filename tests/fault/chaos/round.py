@@ -56,7 +56,7 @@ async def play(
             await asyncio.sleep(CALM_SECONDS)
             enough.set()
             await talk
-        await settle(workload)
+        await settle(workload, recorder)
         if late := lagging(workload):
             say(f"still not done: {', '.join(late)}")
         await audit(system, workload, recorder)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from random import Random
-from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
@@ -57,12 +56,7 @@ class Visitor:
         self._http = aiohttp.ClientSession(timeout=timeout, connector=connector)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._http.close()
 
     async def say(self, to: Person, text: str) -> str | None:

@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from tests.bench.preload import open_conversations
 from tests.bench.stage import Stage
-from tests.fault.soak.device import Device, Tally
+from tests.fault.soak.commuter import Commuter, Tally
 from tests.fault.soak.measure import Memory, Sample, left_behind, memory
 from tests.support.vitals import Vitals, scrape, vitals
 
@@ -72,7 +72,7 @@ class Soak:
             await self._all_gone(urls)
         self._judge(devices)
 
-    def _devices(self, stage: Stage, database: str) -> list[Device]:
+    def _devices(self, stage: Stage, database: str) -> list[Commuter]:
         random = Random(self._seed)
         tally = self.result.tally
         devices = []
@@ -81,7 +81,7 @@ class Soak:
         for pair in pairs:
             for one, other in ((pair.sender, pair.receiver), (pair.receiver, pair.sender)):
                 seeded = Random(random.getrandbits(64))
-                devices.append(Device(one, other, pair.conversation.id, tally, seeded))
+                devices.append(Commuter(one, other, pair.conversation.id, tally, seeded))
         return devices
 
     @asynccontextmanager
@@ -126,7 +126,7 @@ class Soak:
                 return
             await asyncio.sleep(0.5)
 
-    def _judge(self, devices: Sequence[Device]) -> None:
+    def _judge(self, devices: Sequence[Commuter]) -> None:
         result = self.result
         failures = result.failures = list(result.tally.faults)
         for name, after in result.after.items():

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from tests.fault.chaos.history import (
+    LOST_CONNECTION,
     AnyRecord,
     Connected,
     History,
@@ -88,6 +89,3 @@ def reordered(history: History) -> Iterator[Violation]:
 
 def _refused_once(history: History, id: str) -> bool:
     return any(one.code not in ("", LOST_CONNECTION) for one in history.answered[id])
-
-
-LOST_CONNECTION = "connection lost"
