@@ -10,7 +10,7 @@ import unicodedata
 
 from msgspec import Struct
 
-from auth_service.employees.store import EXISTING, NAME, Employee, employee_of
+from auth_service.employees.store import EXISTING, NAME, TEXT, Employee, employee_of
 from shared import base64url
 from shared.decoding import invalid
 from shared.mongo import Collection, Database, Document, Mongo, reachable
@@ -52,7 +52,7 @@ class Directory:
     ) -> Page:
         """A page of the employees that match. Paging is stable: nobody appears twice, and whoever
         exists throughout appears once. Raises `InvalidInput` for a cursor that is not ours."""
-        wanted: Document = {**EXISTING, "email": {"$type": "string"}}
+        wanted: Document = {**EXISTING, "email": dict(TEXT)}
         prefix = folded(query)[:MOST_LETTERS]
         if prefix:
             wanted["search"] = {"$elemMatch": {"$gte": prefix, "$lt": prefix + AFTER_ALL}}
@@ -93,7 +93,7 @@ def folded(text: str) -> str:
 async def _backfill(collection: Collection) -> None:
     """Add `search` where it is missing. If none is missing, this costs one index lookup."""
     with reachable():
-        async for row in collection.find({"search": None}, {"name": 1, "email": 1}):
+        async for row in collection.find({"search": None, "email": TEXT}, {"name": 1, "email": 1}):
             terms = search_terms(str(row.get("name") or ""), str(row.get("email") or ""))
             await collection.update_one(
                 {"_id": row["_id"], "search": None}, {"$set": {"search": terms}}

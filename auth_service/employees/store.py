@@ -28,6 +28,8 @@ NAME = "employees"
 AT_ONCE = 500
 EXISTING: Document = {"leaving": None}
 """An employee who is leaving no longer exists, as far as anybody can tell."""
+TEXT: Document = {"$type": "string", "$not": {"$type": "array"}}
+"""A value that is text: `$type` alone also finds an array that has a text in it."""
 UNREAD: Document = {"search": 0}
 """Only the directory's index needs it."""
 
@@ -208,7 +210,7 @@ def email_taken() -> EmailTaken:
 
 
 def _known(document: Document | None) -> Employee:
-    if document is None:
+    if document is None or not isinstance(document["email"], str):
         raise UnknownEmployee("There is no employee with this address or id.")
     return employee_of(document)
 

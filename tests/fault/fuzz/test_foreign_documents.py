@@ -108,7 +108,7 @@ async def test_employees_of_any_shape_are_met_without_a_fault(
     await pages(auth, "/employees?query=re&limit=10", "cursor", ann)
     assert logged_in > 5
     # The operator is told of those, rightly.
-    told = "a stored password is no bcrypt hash"
+    told = "a stored password is not a bcrypt hash"
     assert [line for line in faults(auth.log) if told not in line] == []
     assert faults(target.chats[0].log) == []
 
