@@ -15,12 +15,12 @@ from msgspec import Struct
 from deploy import ROOT
 from deploy.local.process.owned import OwnedProcess
 from deploy.local.process.ports import free_port
+from deploy.local.process.server import Server
 from tests.support.client import ChatClient
 from tests.support.conditions import eventually
 
 PASSWORD = "correct horse battery"
 START_SECONDS = 60.0
-STOP_SECONDS = 60.0
 
 
 class Person(Struct, frozen=True):
@@ -35,13 +35,16 @@ class Person(Struct, frozen=True):
         return {"Authorization": f"Bearer {self.token}"}
 
 
-class Service:
+class Service(Server):
     """One process of ours; its port stays the same over restarts. A change of its `environment`
     takes effect with the next one."""
+
+    STOP_SECONDS = 60.0
 
     def __init__(
         self, module: str, name: str, folder: Path, environment: Mapping[str, str]
     ) -> None:
+        super().__init__()
         self.name = name
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -54,7 +57,6 @@ class Service:
             "LOG_LEVEL": "DEBUG",
             **environment,
         }
-        self._process: OwnedProcess | None = None
 
     def start(self) -> None:
         """Returns once it is ready."""
@@ -82,35 +84,6 @@ class Service:
                 return dict(json.load(reply)["failing"])
         except urllib.error.HTTPError as error:
             return dict(json.load(error)["failing"])
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.command_pid if self._process is not None else None
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.running
-
-    def stop(self) -> int:
-        """SIGTERM; returns the exit status."""
-        assert self._process is not None
-        self._process.terminate(STOP_SECONDS)
-        status = self._process.exit_code
-        assert status is not None
-        return status
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-
-    def pause(self) -> None:
-        """SIGSTOP: it keeps its connections and answers nothing, until `resume`."""
-        assert self._process is not None
-        self._process.pause()
-
-    def resume(self) -> None:
-        assert self._process is not None
-        self._process.resume()
 
 
 class System:

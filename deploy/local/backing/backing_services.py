@@ -37,7 +37,7 @@ class BackingService(Protocol):
     def start(self) -> None:
         """Returns when it can be used. Raises ServerError."""
 
-    def stop(self) -> None: ...
+    def stop(self) -> object: ...
 
     def tail(self) -> str:
         """The end of its output."""

@@ -13,11 +13,11 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from deploy.local.process.owned import OwnedProcess, ServerError
 from deploy.local.process.ports import free_port, require_free
+from deploy.local.process.server import Server
 
 HOST = "127.0.0.1"
 REPLICA_SET = "rs0"
 START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 20.0
 LOOK_EVERY_S = 0.05
 NOT_YET_INITIALIZED = 94
 NO_REPLICA_SET_CONFIG = 93
@@ -56,27 +56,24 @@ def command(binary: Path, data: Path, port: int, *, cache_gb: float = 0.5) -> li
     ]
 
 
-class MongoServer:
+class MongoServer(Server):
     """A mongod on 127.0.0.1 with its data and its log in one directory.
 
-    The data outlives the process: `start` after `stop` or `kill` goes on with it. Nothing is left
-    running when the process that made this object ends, however it ends.
+    The data outlives the process, and what was acknowledged with j=true outlives even a `kill`: the
+    next `start` goes on with it. Nothing is left running when the process that made this object
+    ends, however it ends.
     """
 
     def __init__(self, directory: Path, port: int | None = None):
         self.directory = directory.absolute()
+        super().__init__()
         self.port = port or free_port()
-        self._process: OwnedProcess | None = None
 
     @property
     def url(self) -> str:
         """Through the replica set's name: a client then waits for a primary after a restart,
         where a direct connection would write to a member that is not one yet."""
         return f"mongodb://{HOST}:{self.port}/?replicaSet={REPLICA_SET}"
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.running
 
     @property
     def log(self) -> Path:
@@ -102,39 +99,17 @@ class MongoServer:
             self.kill()
             raise
 
-    def stop(self) -> None:
-        """A clean shutdown."""
-        if self._process is not None:
-            self._process.terminate(STOP_TIMEOUT_S)
-
-    def kill(self) -> None:
-        """SIGKILL, as a crash would be; what was acknowledged with j=true is still there after
-        the next `start`."""
-        if self._process is not None:
-            self._process.kill()
-
-    def tail(self) -> str:
+    def tail(self, lines: int = 60) -> str:
         """The last errors in its log, or what it last said if there are none, without the JSON."""
-        if self._process is None:
-            return ""
-        lines = self._process.tail(lines=60).splitlines()
-        entries = [json.loads(line) for line in lines if line.startswith("{") and line[-1] == "}"]
+        last = super().tail(lines).splitlines()
+        entries = [json.loads(line) for line in last if line.startswith("{") and line[-1] == "}"]
         if not entries:  # the loader speaks, not mongod
-            return "\n".join(lines)
+            return "\n".join(last)
         errors = [entry for entry in entries if entry["s"] in ERROR_SEVERITIES]
         return "\n".join(
             f"{entry['msg'].strip()} {json.dumps(entry['attr']) if 'attr' in entry else ''}"
             for entry in errors or entries[-5:]
         )
-
-    def pause(self) -> None:
-        """A database that keeps its connections and answers nothing, until `resume`."""
-        if self._process is not None:
-            self._process.pause()
-
-    def resume(self) -> None:
-        if self._process is not None:
-            self._process.resume()
 
     def _await_primary(self, deadline: float) -> None:
         with MongoClient[dict[str, object]](

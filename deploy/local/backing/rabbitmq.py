@@ -9,13 +9,13 @@ from pathlib import Path
 from deploy.local.backing import amqp_handshake
 from deploy.local.process.owned import OwnedProcess, ServerError
 from deploy.local.process.ports import free_port, require_free
+from deploy.local.process.server import Server
 
 HOST = "127.0.0.1"
 # The data belongs to a node of this name. It can be the same everywhere: names are only looked up
 # at the node's own epmd.
 NODE_NAME = "messaging@localhost"
 START_TIMEOUT_S = 90.0
-STOP_TIMEOUT_S = 20.0
 LOOK_EVERY_S = 0.05
 
 CONFIGURATION = """\
@@ -45,7 +45,7 @@ def _beside_server(name: str) -> str:
     return str(beside) if beside.exists() else name
 
 
-class RabbitServer:
+class RabbitServer(Server):
     """A RabbitMQ node on 127.0.0.1 with its data, its log and its Erlang cookie in one directory.
 
     Durable exchanges and queues outlive the process: `start` after `stop` or `kill` goes on with
@@ -54,18 +54,14 @@ class RabbitServer:
 
     def __init__(self, directory: Path, port: int | None = None):
         self.directory = directory.absolute()
+        super().__init__()
         self.port = port or free_port()
-        self._process: OwnedProcess | None = None
         self._epmd: OwnedProcess | None = None
         self._control_environment: dict[str, str] = {}
 
     @property
     def url(self) -> str:
         return f"amqp://guest:guest@{HOST}:{self.port}/"
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.running
 
     @property
     def log(self) -> Path:
@@ -94,16 +90,13 @@ class RabbitServer:
             self.kill()
             raise
 
-    def stop(self) -> None:
-        """A clean shutdown."""
-        if self._process is not None:
-            self._process.terminate(STOP_TIMEOUT_S)
+    def stop(self) -> int | None:
+        status = super().stop()
         self._end_epmd()
+        return status
 
     def kill(self) -> None:
-        """SIGKILL, as a crash would be."""
-        if self._process is not None:
-            self._process.kill()
+        super().kill()
         self._end_epmd()
 
     def control(self, *arguments: str, timeout_s: float = 60.0) -> str:
@@ -122,19 +115,6 @@ class RabbitServer:
         if done.returncode:
             raise ServerError(f"rabbitmqctl {arguments[0]}: {done.stderr[-500:]}")
         return done.stdout
-
-    def tail(self) -> str:
-        """The end of its output."""
-        return self._process.tail() if self._process else ""
-
-    def pause(self) -> None:
-        """A broker that keeps its connections and answers nothing, until `resume`."""
-        if self._process is not None:
-            self._process.pause()
-
-    def resume(self) -> None:
-        if self._process is not None:
-            self._process.resume()
 
     def _environment(self, epmd_port: int) -> dict[str, str]:
         # RABBITMQ_… of a node that may run on this machine as a service must not leak in.

@@ -1,5 +1,6 @@
 """A process that belongs to us: own process group, output in a file, gone when we are gone."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -8,8 +9,15 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import psutil
+
 LOOK_EVERY_S = 0.002
-AT_REST = {"T", "t", "X", "Z"}
+AT_REST = {
+    psutil.STATUS_STOPPED,
+    psutil.STATUS_TRACING_STOP,
+    psutil.STATUS_DEAD,
+    psutil.STATUS_ZOMBIE,
+}
 TETHER = Path(__file__).with_name("tether.py")
 
 
@@ -36,6 +44,7 @@ class OwnedProcess:
         """Start it, in the log's folder unless told. The output of the run before is kept beside
         the log, as `<log>.1`."""
         self.log = log
+        self._command_pid: int | None = None
         if log.exists():
             log.replace(log.with_name(log.name + ".1"))
         with log.open("wb") as output:
@@ -55,12 +64,15 @@ class OwnedProcess:
 
     @property
     def command_pid(self) -> int | None:
-        """The command's own process, below the tether; None where Linux tells of none."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
-        try:
-            return int(children.read_text().split()[0])
-        except (OSError, IndexError):
+        """The command's own process, below the tether; None before it is there, and after it."""
+        if not self.running:
             return None
+        if self._command_pid is None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self._command_pid = next(
+                    (child.pid for child in psutil.Process(self.pid).children()), None
+                )
+        return self._command_pid
 
     @property
     def running(self) -> bool:
@@ -106,17 +118,23 @@ class OwnedProcess:
 
     def _at_rest(self) -> bool:
         """Whether each thread of the command's process group is stopped, or ended."""
-        # The fields of proc(5) stat behind the name, which may hold anything: state, ppid, pgrp.
-        group = str(self.command_pid)
-        for stat in Path("/proc").glob("[0-9]*/task/[0-9]*/stat"):
-            try:
-                fields = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
-            except OSError:
-                continue  # ended meanwhile
-            if fields[2] == group and fields[0] not in AT_REST:
-                return False
+        group = self.command_pid
+        for pid in psutil.pids():
+            with contextlib.suppress(ProcessLookupError, psutil.Error):  # ended meanwhile
+                if os.getpgid(pid) == group and any(
+                    _moves(thread.id) for thread in psutil.Process(pid).threads()
+                ):
+                    return False
         return True
 
     def _signal(self, signum: signal.Signals) -> None:
         # To the tether, which passes it on; see there for what stands for SIGKILL and SIGSTOP.
         self._process.send_signal(signum)
+
+
+def _moves(thread_id: int) -> bool:
+    """Linux tells the status of a thread as it tells a process's."""
+    try:
+        return psutil.Process(thread_id).status() not in AT_REST
+    except psutil.NoSuchProcess:
+        return False

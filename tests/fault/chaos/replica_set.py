@@ -11,34 +11,28 @@ from pymongo.errors import PyMongoError
 from deploy.local.backing.mongodb import LOOK_EVERY_S, REPLICA_SET, command, mongod_binary
 from deploy.local.process.owned import OwnedProcess, ServerError
 from deploy.local.process.ports import free_port
+from deploy.local.process.server import Server
 
 HOST = "127.0.0.1"
 START_SECONDS = 90.0
-STOP_SECONDS = 30.0
 ELECTION_MILLISECONDS = 4000
 ANSWER_MILLISECONDS = 1500
 
 
-class Member:
+class Member(Server):
     """One mongod. Its data outlives its process."""
 
+    STOP_SECONDS = 30.0
+
     def __init__(self, name: str, directory: Path) -> None:
+        super().__init__()
         self.name = name
         self.directory = directory.absolute()
         self.port = free_port()
-        self._process: OwnedProcess | None = None
 
     @property
     def data(self) -> Path:
         return self.directory / "data"
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.running
-
-    @property
-    def pid(self) -> int | None:
-        return self._process.command_pid if self._process is not None else None
 
     def start(self) -> None:
         """Returns once it answers; as a member of what, the set decides."""
@@ -57,22 +51,6 @@ class Member:
             if time.monotonic() > deadline:
                 raise ServerError(f"{self.name} did not answer in time")
             time.sleep(LOOK_EVERY_S)
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate(STOP_SECONDS)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-
-    def pause(self) -> None:
-        if self._process is not None:
-            self._process.pause()
-
-    def resume(self) -> None:
-        if self._process is not None:
-            self._process.resume()
 
     def hello(self) -> dict[str, Any] | None:
         """What it says about itself; None where it does not answer."""

@@ -1,7 +1,6 @@
 """run-all starts everything, says what went wrong, and leaves nothing running."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from pymongo import MongoClient
 from deploy import ROOT
 from deploy.local.backing.mongodb import MongoServer
 from deploy.local.backing.rabbitmq import RabbitServer
-from deploy.local.process.ports import free_port, holder_of, is_free
+from deploy.local.process.ports import free_port, is_free, listener
 from tests.support.conditions import eventually
 
 RUNNING = "Ctrl-C stops everything"
@@ -55,9 +54,9 @@ class RunAll:
         assert RUNNING in self.output, self.output
 
     def pid_at(self, port: str) -> int:
-        holder = re.search(r"\(pid (\d+)\)", holder_of(self.ports[port]) or "")
+        holder = listener(self.ports[port])
         assert holder is not None
-        return int(holder[1])
+        return holder.pid
 
     def await_free_ports(self) -> None:
         eventually(lambda: all(is_free(port) for port in self.ports.values()))
