@@ -165,7 +165,8 @@ async def _end(peer: Peer, stream: Stream, plan: Plan, random: Random) -> None:
     await peer.until(lambda: peer.ended)
     # What the server had not read when it closed makes its kernel reset the connection, and the
     # close frame that was under way is lost with it.
-    codes = last.codes | ({None} if after or len(last.data) > 1000 else set())
+    split = plan.chunk is not None and len(last.data) > plan.chunk
+    codes = last.codes | ({None} if after or split or len(last.data) > 1000 else set())
     assert peer.close_code in codes, f"{plan.ending}: {_seen(peer, stream)}"
     assert "too late" not in peer.pongs
     if plan.ending != "garbage" and stream.most == stream.least:

@@ -1,4 +1,4 @@
-"""A hundred thousand frames that nobody should send: documented answers, and nothing left behind.
+"""Frames that nobody should send: documented answers, and nothing left behind.
 
 Promise: a slow or hostile client hurts only itself.
 """
@@ -28,16 +28,16 @@ from tests.support.documents import Language
 from tests.support.system import Person, System
 from tests.support.vitals import Vitals, faults, vitals
 
-FRAMES = 100_000
-"""At least so many in CI."""
-CI_EXAMPLES = 92
+FRAMES = 25_000
+"""At least so many in `make test`; `make fuzz` sends forty times as many."""
+CI_EXAMPLES = 23
 HOSTILE = 4
 """People who misbehave; each has several sockets at a time."""
-WARM_UP = 0.3
+WARM_UP = 0.4
 """Of all frames: until then memory grows, for caches that are bounded and the allocator."""
 MIB = 1 << 20
-GROWTH_BYTES = 24 * MIB
-"""From the warm-up to the end; a leak of 400 bytes a frame is above it."""
+GROWTH_BYTES = (24 if EXAMPLES else 8) * MIB
+"""From the warm-up to the end; a leak of 600 bytes a frame is above it."""
 POOLED = 16
 """Connections to MongoDB and the auth service that a burst leaves open for the next."""
 
@@ -133,7 +133,7 @@ def attack(target: System) -> Iterator[Attack]:
 
 
 @pytest.mark.timeout(300 if not EXAMPLES else 0)
-def test_a_hundred_thousand_hostile_frames_get_documented_answers_and_leave_nothing(
+def test_hostile_frames_get_documented_answers_and_leave_nothing(
     target: System, attack: Attack
 ) -> None:
     chat, tally = target.chats[0], attack.tally
