@@ -18,7 +18,6 @@ from chat_service.log import EntryStore, LogSettings, MessageLog
 from chat_service.messaging import Messaging
 from chat_service.metrics import expose
 from chat_service.presence import PresenceKeeper, PresenceStore, PresenceTimes
-from chat_service.protocol import Limits
 from chat_service.rest import CONVERSATION_LIST, MARKING, MESSAGING, PRESENCE, add_page
 from chat_service.settings import ChatSettings
 from chat_service.websocket import (
@@ -195,7 +194,6 @@ def _api(
     rates = RateLimiter(settings.op_rate, settings.op_burst) if settings.rate_limits else None
     backend = Backend(
         settings=settings,
-        limits=_limits(settings),
         verifier=verifier,
         hub=live.hub,
         fanout=live.fanout,
@@ -265,15 +263,6 @@ def _broker(settings: ChatSettings) -> Broker:
     if settings.amqp_url.startswith("memory:"):
         return MemoryBroker(settings.amqp_url)
     return RabbitBroker(settings.amqp_url, settings.instance_id, settings.fanout_queue_bytes)
-
-
-def _limits(settings: ChatSettings) -> Limits:
-    return Limits(
-        text=settings.max_text,
-        frame_bytes=settings.max_frame_bytes,
-        in_flight=settings.max_in_flight,
-        resume_conversations=settings.max_resume_conversations,
-    )
 
 
 async def _last_words(summaries: Summaries) -> None:

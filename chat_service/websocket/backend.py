@@ -18,12 +18,10 @@ from shared.tokens import TokenVerifier
 
 
 class Backend(Struct, frozen=True):
-    """The rest of the service, as the sockets of this instance see it. `limits` are told in each
-    `welcome`; `rates` is None where nothing is limited; `draining` is set once the instance stops.
-    """
+    """The rest of the service, as the sockets of this instance see it. `rates` is None where nothing
+    is limited; `draining` is set once the instance stops."""
 
     settings: ChatSettings
-    limits: Limits
     verifier: TokenVerifier
     hub: Hub
     fanout: FanOut
@@ -35,3 +33,14 @@ class Backend(Struct, frozen=True):
     rates: RateLimiter | None
     draining: asyncio.Event
     counts: SocketCounts
+
+    @property
+    def limits(self) -> Limits:
+        """What each `welcome` says."""
+        settings = self.settings
+        return Limits(
+            text=settings.max_text,
+            frame_bytes=settings.max_frame_bytes,
+            in_flight=settings.max_in_flight,
+            resume_conversations=settings.max_resume_conversations,
+        )
