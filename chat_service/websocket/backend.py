@@ -18,8 +18,10 @@ from shared.tokens import TokenVerifier
 
 
 class Backend(Struct, frozen=True):
-    """The rest of the service, as the sockets of this instance see it. `rates` is None where nothing
-    is limited; `draining` is set once the instance stops."""
+    """The rest of the service, as the sockets of this instance see it.
+
+    `rates` is None where nothing is limited; `draining` is set once the instance stops.
+    """
 
     settings: ChatSettings
     verifier: TokenVerifier
