@@ -35,7 +35,8 @@ class ServiceError(Exception):
         retry_after: float | None = None,
     ) -> None:
         super().__init__(detail)
-        self.detail = detail
+        # It may quote a header, in which aiohttp keeps bytes that are not UTF-8 as surrogates.
+        self.detail = detail.encode(errors="backslashreplace").decode()
         self.problems = problems
         self.retry_after = retry_after
 

@@ -33,7 +33,7 @@ class Program:
             [sys.executable, "-m", module],
             log=folder / f"{name}.log",
             env={
-                **os.environ,
+                **{name: os.environ[name] for name in os.environ if not name.startswith("COV")},
                 **environment,
                 "PYTHONPATH": str(ROOT),
                 "HOST": HOST,
