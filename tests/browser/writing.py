@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from tests.browser.person import Person, log_in
@@ -12,20 +13,28 @@ from tests.support.system import System
 Write = Callable[[Person, Person, int], None]
 
 
+AT_ONCE = 500
+"""Messages on one socket, which has to be done with them before its token expires."""
+
+
 def writer(system: System) -> Write:
     """Writes `message 0` and so on, in order; returns when all are stored."""
 
     def write(sender: Person, to: Person, count: int) -> None:
-        token = log_in(system.auth.url, sender.email)["access_token"]
-
-        async def all_of_them() -> None:
+        async def some(token: str, numbers: range) -> None:
             async with ChatClient(system.chats[1].url, token) as client:
-                for number in range(count - 1):
-                    text = f"message {number}" + " and more of it" * (number % 7)
-                    await client.say(to.email, text)
-                await client.said(to.email, f"message {count - 1}")  # answered in their order
+                for number in numbers[:-1]:
+                    await client.say(to.email, text(number))
+                await client.said(to.email, text(numbers[-1]))  # answered in their order
 
-        _in_thread(all_of_them)
+        def text(number: int) -> str:
+            padding = " and more of it" * (number % 7) if number < count - 1 else ""
+            return f"message {number}{padding}"
+
+        for start in range(0, count, AT_ONCE):
+            token = log_in(system.auth.url, sender.email)["access_token"]
+            numbers = range(start, min(count, start + AT_ONCE))
+            _in_thread(partial(some, token, numbers))
 
     return write
 

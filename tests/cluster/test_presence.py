@@ -20,7 +20,7 @@ from tests.support.client import ChatClient, Event
 from tests.support.system import Person, System
 
 GRACE_SECONDS = 2
-LEASE_SECONDS = 3
+LEASE_SECONDS = 5
 
 
 @pytest.fixture(scope="module")
