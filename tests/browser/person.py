@@ -157,7 +157,10 @@ class Person:
 
     def say(self, text: str) -> None:
         self.composer.fill(text)
-        self.page.keyboard.press("Enter")
+        if self._options.get("has_touch"):
+            self.page.get_by_role("button", name="Send").click()
+        else:
+            self.page.keyboard.press("Enter")
 
     def message(self, text: str, page: Page | None = None) -> Locator:
         return (page or self.page).get_by_role("article").filter(has_text=text)

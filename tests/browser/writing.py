@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,33 +10,35 @@ from tests.browser.person import Person, log_in
 from tests.support.client import ChatClient
 from tests.support.system import System
 
-Write = Callable[[Person, Person, int], None]
-
+Write = Callable[[Person, Person, int | Sequence[str]], None]
 
 AT_ONCE = 500
 """Messages on one socket, which has to be done with them before its token expires."""
 
 
 def writer(system: System) -> Write:
-    """Writes `message 0` and so on, in order; returns when all are stored."""
+    """Writes these texts, or so many (`message 0` and so on), in order; returns when all are
+    stored."""
 
-    def write(sender: Person, to: Person, count: int) -> None:
-        async def some(token: str, numbers: range) -> None:
+    def write(sender: Person, to: Person, what: int | Sequence[str]) -> None:
+        async def some(token: str, texts: Sequence[str]) -> None:
             async with ChatClient(system.chats[1].url, token) as client:
-                for number in numbers[:-1]:
-                    await client.say(to.email, text(number))
-                await client.said(to.email, text(numbers[-1]))  # answered in their order
+                for text in texts[:-1]:
+                    await client.say(to.email, text)
+                await client.said(to.email, texts[-1])  # answered in their order
 
-        def text(number: int) -> str:
-            padding = " and more of it" * (number % 7) if number < count - 1 else ""
-            return f"message {number}{padding}"
-
-        for start in range(0, count, AT_ONCE):
+        texts = _numbered(what) if isinstance(what, int) else what
+        for start in range(0, len(texts), AT_ONCE):
             token = log_in(system.auth.url, sender.email)["access_token"]
-            numbers = range(start, min(count, start + AT_ONCE))
-            _in_thread(partial(some, token, numbers))
+            _in_thread(partial(some, token, texts[start : start + AT_ONCE]))
 
     return write
+
+
+def _numbered(count: int) -> list[str]:
+    """Of different lengths; the last one is short."""
+    texts = [f"message {number}{' and more of it' * (number % 7)}" for number in range(count - 1)]
+    return [*texts, f"message {count - 1}"]
 
 
 def _in_thread(work: Callable[[], Coroutine[Any, Any, None]]) -> None:

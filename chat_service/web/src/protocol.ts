@@ -57,10 +57,14 @@ export interface Mark {
   id?: string | null;
 }
 
-/** Ask for everything after these cursors. A cursor of 0 is the beginning. */
+/**
+ * Ask for everything after these cursors. A cursor of 0 is the beginning. With `only`, the
+ * answer is about these conversations alone; otherwise it names the newest of the others too.
+ */
 export interface Resume {
   type: "resume";
   cursors: Record<string, number>;
+  only?: boolean;
   id?: string | null;
 }
 
@@ -145,6 +149,17 @@ export interface Deleted {
 }
 
 /**
+ * The conversation has entries up to `seq`, and it may be that not all of them were sent. If
+ * `seq` is above your cursor, resume with `only` set.
+ */
+export interface HeadEvent {
+  type: "head";
+  conversation: string;
+  participants: [string, string];
+  seq: number;
+}
+
+/**
  * `employee` has received and read everything up to these positions. They never go back: keep
  * the highest. A message moves its sender's own marker without this event.
  */
@@ -176,7 +191,10 @@ export interface PresenceEvent {
   last_seen: string;
 }
 
-/** The end of a resume. It includes conversations that you did not name. Live events follow. */
+/**
+ * The end of a resume. Without `only` it includes conversations that you did not name. Live
+ * events follow.
+ */
 export interface Resumed {
   type: "resumed";
   conversations: Record<string, ResumedConversation>;
@@ -346,6 +364,7 @@ export type ServerEvent =
   | Message
   | Edited
   | Deleted
+  | HeadEvent
   | MarkerEvent
   | TypingEvent
   | PresenceEvent
@@ -363,6 +382,15 @@ export type LogEvent =
 
 /** Codes that the service closes a socket with. */
 export const CloseCode = {
+  /** A frame was not as RFC 6455 says, for instance without a mask. */
+  PROTOCOL_ERROR: 1002,
+  /** A frame was not UTF-8: reconnect, but do not send it again. */
+  INVALID_TEXT: 1007,
+  /**
+   * Too many pings, pongs or empty fragments. The connection is cut off, so the client may see
+   * 1006 instead.
+   */
+  FLOOD: 1008,
   /** A frame exceeded `limits.frame_bytes`: reconnect, but do not send it again. */
   TOO_BIG: 1009,
   /** This instance is stopping: reconnect after the delay given in `going_away`. */

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
 import { ack, BOB, reconnect, device, connect, send, start } from "./device";
-import { advance, lastSocket, message } from "./scripted_server";
+import { advance, head, lastSocket, message } from "./scripted_server";
 
 describe("catching up", () => {
   beforeEach(async () => {
@@ -39,11 +39,39 @@ describe("catching up", () => {
     device.client.adopt("c1", 4);
     lastSocket().say(message(6));
     await advance(500);
-    expect(lastSocket().received("resume").at(-1)!.cursors).toEqual({ c1: 4 });
+    expect(lastSocket().received("resume").at(-1)).toMatchObject({ cursors: { c1: 4 }, only: true });
     lastSocket().say(message(5));
     lastSocket().say(message(6));
     await lastSocket().resumed({ c1: { head: 6, complete: true } });
     expect(device.listener.seqs).toEqual([5, 6]);
+  });
+
+  it("resumes at once, and only what lags, when it hears of entries that it was not sent", async () => {
+    for (const id of ["c1", "c2"]) device.client.adopt(id, 4);
+    lastSocket().say(head("c1", 4));
+    expect(lastSocket().received("resume")).toHaveLength(1);
+    lastSocket().say(head("c1", 5));
+    expect(lastSocket().received("resume").at(-1)).toMatchObject({ cursors: { c1: 4 }, only: true });
+    lastSocket().say(message(5));
+    await lastSocket().resumed({ c1: { head: 5, complete: true } });
+    await advance(5_000);
+    expect(lastSocket().received("resume")).toHaveLength(2);
+  });
+
+  it("loads a conversation that it first hears of by its head", () => {
+    lastSocket().say(head("c7", 3));
+    expect(device.listener.staleIds.at(-1)).toEqual(["c7"]);
+  });
+
+  it("asks less and less often for what no resume brings", async () => {
+    device.client.adopt("c1", 4);
+    lastSocket().say(head("c1", 5));
+    const asked = () => lastSocket().received("resume").length;
+    for (const [wait, count] of [[1_000, 3], [1_000, 3], [1_000, 4]] as const) {
+      await lastSocket().resumed({ c1: { head: 4, complete: true } });
+      await advance(wait);
+      expect(asked()).toBe(count);
+    }
   });
 
   it("does not resume if an ack only overtook an entry", async () => {

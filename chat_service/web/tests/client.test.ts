@@ -32,6 +32,41 @@ describe("sending", () => {
     expect(sent()).toEqual([]);
   });
 
+  it("replaces half a surrogate pair, also in what an earlier visit left", async () => {
+    device.client.send(send("a", "half \ud83d emoji 😀"), BOB);
+    expect(lastSocket().received("send")[0]!.text).toBe("half \ufffd emoji 😀");
+    device.client.stop();
+    const op = send("b", "\udc00");
+    await device.storage.put({ op, to: BOB, order: Date.now() });
+    await start();
+    await connect();
+    ack("a", 1);
+    expect(lastSocket().received("send").at(-1)!.text).toBe("\ufffd");
+  });
+
+  it("gives up what was under way three times when an error named nothing", async () => {
+    device.client.send(send("a"), BOB);
+    device.client.send(send("b"), BOB);
+    const error = { type: "error", code: "malformed_body", detail: "Not JSON." } as const;
+    for (let time = 1; time <= 3; time++) {
+      expect(device.client.outbox.find("a")!.refusal).toBeUndefined();
+      lastSocket().say(error);
+      if (time < 3) await reconnect();
+    }
+    expect(device.client.outbox.find("a")!.refusal).toEqual({ code: error.code, detail: error.detail });
+    await reconnect();
+    expect(sent()).toEqual(["b"]);
+  });
+
+  it("looks whether the connection is alive when an answer is overdue", async () => {
+    device.client.send(send("a"), BOB);
+    await advance(4_000);
+    expect(lastSocket().received("ping")).toHaveLength(1);
+    const { length } = ScriptedSocket.all;
+    await advance(8_000);
+    expect(ScriptedSocket.all.length).toBeGreaterThan(length);
+  });
+
   it("keeps the order to one person without delaying anybody else", () => {
     device.client.send(send("a"), BOB);
     device.client.send(send("b"), BOB);

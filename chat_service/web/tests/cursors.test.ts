@@ -23,13 +23,24 @@ it("notices the gap before an entry that is too high", () => {
   const cursors = known(4);
   expect(cursors.offer(message(7))).toEqual({ entries: [], missing: "entries" });
   expect(cursors.behind).toBe(true);
-  for (const seq of [5, 6, 7]) expect(seqs(cursors.offer(message(seq)).entries)).toEqual([seq]);
+  expect(seqs(cursors.offer(message(5)).entries)).toEqual([5]);
+  expect(seqs(cursors.offer(message(6)).entries)).toEqual([6, 7]);
+  expect(cursors.offer(message(7))).toEqual({ entries: [] });
   expect(cursors.behind).toBe(false);
+});
+
+it("lacks entries below a head, and names only what it lacks", () => {
+  const cursors = known(4);
+  cursors.adopt("c2", 9);
+  expect(cursors.head("c1", 4)).toBeUndefined();
+  expect(cursors.head("c1", 6)).toBe("entries");
+  expect(cursors.head("c3", 1)).toBe("history");
+  expect(cursors.chunks(10, "behind")).toEqual([{ c1: 4 }]);
 });
 
 it("expects that an ack may overtake an earlier entry", () => {
   const cursors = known(4);
-  expect(cursors.acked("c1", 6)).toBe("entries");
+  expect(cursors.acked("c1", 6).missing).toBe("entries");
   expect(cursors.get("c1")).toBe(4);
   expect(seqs(cursors.offer(message(5)).entries)).toEqual([5]);
   expect(cursors.get("c1")).toBe(6);
@@ -39,15 +50,15 @@ it("expects that an ack may overtake an earlier entry", () => {
 
 it("advances over several acks in a row", () => {
   const cursors = known(0);
-  expect(cursors.acked("c1", 1)).toBeUndefined();
-  expect(cursors.acked("c1", 2)).toBeUndefined();
+  expect(cursors.acked("c1", 1)).toEqual({ entries: [] });
+  expect(cursors.acked("c1", 2)).toEqual({ entries: [] });
   expect(cursors.get("c1")).toBe(2);
 });
 
 it("takes entry 1 as the beginning of a conversation", () => {
   const cursors = new Cursors();
   expect(seqs(cursors.offer(message(1)).entries)).toEqual([1]);
-  expect(cursors.acked("c2", 1)).toBeUndefined();
+  expect(cursors.acked("c2", 1)).toEqual({ entries: [] });
   expect(cursors.chunks(10)).toEqual([{ c1: 1, c2: 1 }]);
 });
 

@@ -160,3 +160,8 @@ export function message(seq: number, conversation = "c1", id = `m${seq}`): wire.
     text: `text ${seq}`,
   };
 }
+
+export function head(conversation: string, seq: number): wire.HeadEvent {
+  const participants: [string, string] = ["ann@example.org", "bob@example.org"];
+  return { type: "head", conversation, participants, seq };
+}

@@ -58,6 +58,8 @@ export class Chat implements ChatListener {
   /** Conversations to recount soon: the other person's address by id. */
   #uncounted = new Map<string, string>();
   #histories: Histories;
+  /** Those that were opened before the list was there. */
+  #early = new Set<string>();
   /** The other person's address by the conversation's id. */
   #ids = new Map<string, string>();
   #snapshot: Snapshot = {
@@ -96,9 +98,15 @@ export class Chat implements ChatListener {
 
   // What the person does.
 
+  /** Does not wait for the list: who follows a link reads that conversation first. */
   async open(other: string): Promise<void> {
     const { loaded } = this.#conversation(other);
+    if (this.#snapshot.list === "loading") this.#early.add(other);
     if (loaded === "nothing" || loaded === "failed") await this.#histories.loadNewest(other);
+    if (this.#early.has(other)) {
+      const { id, head, loaded } = this.#conversation(other);
+      if (id !== null && loaded !== "failed") this.client.adopt(id, head);
+    }
     this.#presences.load([other]);
   }
 
@@ -261,9 +269,11 @@ export class Chat implements ChatListener {
   async #applyListed(view: wire.ConversationView, found: Set<string>): Promise<void> {
     const other = this.#otherOf(view.participants);
     found.add(view.conversation);
-    if (this.#ids.has(view.conversation) && !this.#stale!.has(view.conversation)) return;
+    const early = this.#early.delete(other);
+    if (this.#ids.has(view.conversation) && !this.#stale!.has(view.conversation) && !early) return;
     const { loaded } = this.#conversation(other);
     this.#change(other, (known) => withListed(known, view, this.me));
+    if (early && loaded !== "failed") return; // what comes after its page comes by its cursor
     if (loaded !== "nothing") await this.#histories.loadNewest(other);
     this.client.adopt(view.conversation, view.head);
     if (view.unread > 0) this.client.mark(view.conversation, { received: view.head });

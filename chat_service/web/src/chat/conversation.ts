@@ -85,6 +85,9 @@ export function withPage(
   const mine = highest(conversation.mine, page.markers.find((marker) => marker.employee === me));
   const counted = Math.max(mine.read, conversation.last?.seq ?? 0);
   const added = page.messages.filter((message) => isUnread(message, counted, me)).length;
+  // Before the list has counted, a page that does not reach what was read leaves an estimate.
+  const reaches = !page.has_more || (page.messages[0]?.seq ?? 0) <= counted + 1;
+  const uncounted = newest && conversation.last === null && !reaches;
   return {
     ...conversation,
     id: page.messages.length > 0 ? page.conversation : conversation.id,
@@ -93,7 +96,7 @@ export function withPage(
     messages,
     loaded: page.has_more ? "some" : "all",
     older: null,
-    unread: Math.min(MAX_UNREAD, conversation.unread + added),
+    unread: Math.min(MAX_UNREAD, uncounted ? page.head - mine.read : conversation.unread + added),
     mine,
     theirs: highest(conversation.theirs, page.markers.find((marker) => marker.employee !== me)),
     changedAt: last ? Date.parse(last.timestamp) : conversation.changedAt,

@@ -3,6 +3,7 @@
 import { Refused } from "../http";
 import type { Employee } from "../session/auth_api";
 import type { Session } from "../session/session";
+import { shownAddress } from "./text";
 
 const KEY = "messaging.people";
 const DAY_MS = 24 * 3600_000;
@@ -32,13 +33,13 @@ export class People {
     return () => this.#listeners.delete(listener);
   };
 
-  /** What is known now. The rest is loaded, and listeners are told. */
+  /** What is known now: the address, until a name is loaded and listeners are told. */
   get(email: string): Person {
     const known = this.#known[email];
     if (!known || known.at < Date.now() - DAY_MS) this.#request(email);
     const shown = this.#shown.get(email);
     if (shown) return shown;
-    const { name = guess(email), department = null } = known ?? {};
+    const { name = shownAddress(email), department = null } = known ?? {};
     const person = { email, name, department };
     this.#shown.set(email, person);
     return person;
@@ -92,12 +93,6 @@ export class People {
       void this.#work();
     }, error.retryAfterMs);
   }
-}
-
-/** `bob.miller@example.com` is probably Bob Miller. */
-function guess(email: string): string {
-  const words = email.split("@")[0]!.split(/[._-]+/).filter(Boolean);
-  return words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join(" ") || email;
 }
 
 function load(): Known {

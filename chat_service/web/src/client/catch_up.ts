@@ -4,14 +4,16 @@ import type { Error as Refusal, Resume, Resumed } from "../protocol";
 import type { Cursors } from "./cursors";
 
 const GAP_MS = 500;
+const LONGEST_GAP_MS = 30_000;
 const RETRY_MS = 1_000;
 
 /**
  * | state        | event        | next state                                                    |
  * | ------------ | ------------ | ------------------------------------------------------------- |
  * | offline      | connected    | asking                                                        |
- * | idle         | resume       | asking                                                        |
+ * | idle         | resume, lag  | asking: about all conversations, or those that lag            |
  * | asking       | resume       | asking_again: the answer may be older than the reason to ask  |
+ * | asking, …    | lag          | unchanged; what lags after the last answer is asked for later |
  * | asking       | last answer  | idle                                                          |
  * | asking_again | last answer  | asking                                                        |
  * | asking, …    | refusal      | idle, and `resume` again later                                |
@@ -21,10 +23,12 @@ type State =
   | { readonly name: "offline" | "idle" }
   | { readonly name: "asking" | "asking_again"; readonly round: Round };
 
-/** All cursors, in one op after another of at most `limit` conversations. */
+/** Cursors, in one op after another of at most `limit` conversations. */
 interface Round {
   /** Of the op that waits for its answer. */
   id: string;
+  /** About the conversations that lag, not about all. */
+  readonly only: boolean;
   readonly left: Array<Record<string, number>>;
   readonly stale: Set<string>;
 }
@@ -38,6 +42,8 @@ export class CatchUp {
   #state: State = { name: "offline" };
   #limit = 0;
   #gap: ReturnType<typeof setTimeout> | undefined;
+  /** Resumes in a row after which something still lagged. */
+  #fruitless = 0;
 
   constructor(
     private readonly cursors: Cursors,
@@ -64,10 +70,18 @@ export class CatchUp {
 
   /** An entry is missing. If it was only overtaken it arrives soon, otherwise it is asked for. */
   gap(): void {
-    this.#gap ??= setTimeout(() => {
-      this.#gap = undefined;
-      if (this.cursors.behind) this.resume();
-    }, GAP_MS);
+    this.#gap ??= setTimeout(
+      () => {
+        this.#gap = undefined;
+        this.lag();
+      },
+      Math.min(GAP_MS * 2 ** this.#fruitless, LONGEST_GAP_MS),
+    );
+  }
+
+  /** Asks for what is missing, now. */
+  lag(): void {
+    if (this.#state.name === "idle" && this.cursors.behind) this.#begin(true);
   }
 
   /** Returns false if this does not answer the op under way. */
@@ -78,15 +92,17 @@ export class CatchUp {
     return true;
   }
 
-  #begin(): void {
-    const round = { id: "", left: this.cursors.chunks(this.#limit), stale: new Set<string>() };
+  #begin(only = false): void {
+    const left = this.cursors.chunks(this.#limit, only ? "behind" : "all");
+    const round = { id: "", only, left, stale: new Set<string>() };
     this.#state = { name: "asking", round };
     this.#ask(round);
   }
 
   #ask(round: Round): void {
     round.id = `resume-${Math.random().toString(36).slice(2)}`;
-    this.send({ type: "resume", id: round.id, cursors: round.left.shift()! });
+    const { id, only } = round;
+    this.send({ type: "resume", id, cursors: round.left.shift()!, ...(only && { only }) });
   }
 
   #resumed({ conversations }: Resumed, round: Round): void {
@@ -101,7 +117,9 @@ export class CatchUp {
     for (const id of stale) this.cursors.forget(id);
     if (stale.size > 0) this.listener.stale([...stale]);
     this.listener.caughtUp();
-    if (again) this.resume();
+    if (again) return this.resume();
+    this.#fruitless = this.cursors.behind ? this.#fruitless + 1 : 0;
+    if (this.cursors.behind) this.gap();
   }
 
   #refused({ retry_after_ms }: Refusal): void {

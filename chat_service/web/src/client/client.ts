@@ -10,6 +10,8 @@ import { Cursors, type Missing } from "./cursors";
 import { Outbox, type OutboxItem, type OutboxStorage } from "./outbox";
 
 const ACK_MS = 30_000;
+/** An op without an answer makes it look whether the connection is alive. */
+const LOOK_MS = 4_000;
 const MARK_MS = 250;
 
 export interface ChatListener {
@@ -36,7 +38,7 @@ export class ChatClient {
   #marks = new Map<string, { received: number; read: number }>();
   #unsentMarks = new Set<string>();
   #stopped = false;
-  #timers: Partial<Record<"mark" | "ack", ReturnType<typeof setTimeout>>> = {};
+  #timers: Partial<Record<"mark" | "ack" | "look", ReturnType<typeof setTimeout>>> = {};
 
   constructor(
     url: string,
@@ -143,6 +145,12 @@ export class ChatClient {
       }
       case "ack":
         return this.#acked(event);
+      case "head": {
+        const missing = this.#cursors.head(event.conversation, event.seq);
+        if (missing === "history") this.#missing(missing, event.conversation);
+        else if (missing) this.#catchUp.lag();
+        return;
+      }
       case "error":
         if (!this.#catchUp.answered(event)) this.#refused(event);
         return;
@@ -160,14 +168,16 @@ export class ChatClient {
 
   #acked({ id, conversation, seq, timestamp }: wire.Ack): void {
     if (id === undefined || conversation === undefined || !seq || !timestamp) return;
-    const missing = this.#cursors.acked(conversation, seq);
+    const { entries, missing } = this.#cursors.acked(conversation, seq);
     const item = this.outbox.settle(id);
     if (item) this.listener.stored(item, { conversation, seq, timestamp });
+    for (const entry of entries) this.listener.entry(entry);
     if (missing) this.#missing(missing, conversation);
     this.#answered();
   }
 
   #refused({ id, code, detail, retry_after_ms }: wire.Error): void {
+    if (id === undefined && retry_after_ms === undefined) this.outbox.suspect({ code, detail });
     if (!this.outbox.find(id)) return;
     if (retry_after_ms === undefined) {
       this.outbox.refuse(id!, { code, detail });
@@ -180,8 +190,10 @@ export class ChatClient {
   }
 
   #answered(): void {
-    clearTimeout(this.#timers.ack);
-    delete this.#timers.ack;
+    for (const timer of ["ack", "look"] as const) {
+      clearTimeout(this.#timers[timer]);
+      delete this.#timers[timer];
+    }
     this.#pump();
   }
 
@@ -194,6 +206,7 @@ export class ChatClient {
     }
     if (this.outbox.items.some((item) => !item.refusal)) {
       this.#timers.ack ??= setTimeout(() => this.#connection.drop(), ACK_MS);
+      this.#timers.look ??= setTimeout(() => this.#connection.check(), LOOK_MS);
     }
   }
 

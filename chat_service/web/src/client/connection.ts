@@ -7,8 +7,8 @@ import { CloseCode } from "../protocol";
 import { backoff } from "./backoff";
 
 const WELCOME_MS = 15_000;
-const SILENCE_MS = 20_000;
-const PONG_MS = 10_000;
+const SILENCE_MS = 15_000;
+const PONG_MS = 6_000;
 const STABLE_MS = 10_000;
 const RENEW_RETRY_MS = 5_000;
 

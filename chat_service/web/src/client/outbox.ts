@@ -5,6 +5,9 @@
 
 import type { Delete, Edit, Error as Refusal, Send } from "../protocol";
 
+const MOST_SUSPICIONS = 3;
+const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+
 export interface OutboxItem {
   readonly op: Send | Edit | Delete;
   /** The recipient's address. */
@@ -26,6 +29,7 @@ export interface OutboxStorage {
 export class Outbox {
   #items: OutboxItem[] = [];
   #inFlight = new Map<string, string>();
+  #suspicions = new Map<string, number>();
   #settled = new Set<string>(); // confirmed or discarded; another tab may still store them
   #lastOrder = 0;
 
@@ -44,7 +48,7 @@ export class Outbox {
 
   add(op: OutboxItem["op"], to: string): void {
     this.#lastOrder = Math.max(Date.now(), this.#lastOrder + 0.001);
-    this.#keep({ op, to, order: this.#lastOrder });
+    this.#keep({ op: wellFormed(op), to, order: this.#lastOrder });
   }
 
   /** Adds what an earlier visit, or another tab, left in the storage. */
@@ -53,7 +57,8 @@ export class Outbox {
     const left = (await this.storage.all()).filter(
       (item) => !known.has(item.op.id) && !this.#settled.has(item.op.id),
     );
-    if (left.length > 0) this.#replace([...this.#items, ...left]);
+    const whole = left.map((item) => ({ ...item, op: wellFormed(item.op) }));
+    if (whole.length > 0) this.#replace([...this.#items, ...whole]);
   }
 
   /** What to send now. It is in flight until it is answered, or the connection is `interrupted`. */
@@ -83,6 +88,18 @@ export class Outbox {
     this.#keep({ ...item, refusal: { code, detail } });
   }
 
+  /**
+   * An error that names no op: one of those in flight may be the reason. What was in flight each of
+   * `MOST_SUSPICIONS` times is refused, so that nothing waits behind it for good.
+   */
+  suspect(error: Pick<Refusal, "code" | "detail">): void {
+    for (const id of [...this.#inFlight.values()]) {
+      const suspicions = (this.#suspicions.get(id) ?? 0) + 1;
+      this.#suspicions.set(id, suspicions);
+      if (suspicions >= MOST_SUSPICIONS) this.refuse(id, error);
+    }
+  }
+
   /** Refused for now: `next` returns it again. */
   postpone(id: string): void {
     const item = this.find(id);
@@ -102,6 +119,7 @@ export class Outbox {
     const item = this.find(id);
     if (!item) return;
     this.#answered(item);
+    this.#suspicions.delete(id);
     this.#settled.add(id);
     this.#replace(this.#items.filter((other) => other !== item));
     void this.storage.remove(id);
@@ -133,4 +151,10 @@ export class Outbox {
     this.#items = items.sort((a, b) => a.order - b.order);
     this.changed(this.#items);
   }
+}
+
+/** Half a surrogate pair in a text is replaced: no service takes it, however often it is sent. */
+function wellFormed<Op extends OutboxItem["op"]>(op: Op): Op {
+  if (!("text" in op)) return op;
+  return { ...op, text: op.text.replace(LONE_SURROGATE, "\ufffd") };
 }

@@ -78,7 +78,8 @@ export class AuthApi {
       const { employees } = await call<{ employees: Employee[] }>(url, { token, signal });
       return { employees, exactOnly: false };
     } catch (error) {
-      const absent = error instanceof Refused ? error.unsupported : error instanceof Unreachable;
+      const blocked = error instanceof Unreachable && navigator.onLine; // by CORS, of an older service
+      const absent = error instanceof Refused ? error.unsupported : blocked;
       if (!absent) throw error;
       if (!query.includes("@")) return { employees: [], exactOnly: true };
       return { employees: await this.#exactly(token, query), exactOnly: true };

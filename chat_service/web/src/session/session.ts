@@ -18,8 +18,8 @@ export type LogoutReason = "logged_out" | "ended";
 type TabMessage = "changed" | LogoutReason;
 
 /**
- * `reason` is null if nobody was logged in before. `leaving`: logging out everywhere is under way; if
- * the service reports the end of the session meanwhile, that is the person's own doing.
+ * `reason` is null if nobody was logged in before. `leaving`: the person ends all sessions; if the
+ * service reports the end of this one meanwhile, `logOut` follows anyway.
  */
 type State =
   | { readonly name: "logged_out"; readonly reason: LogoutReason | null }
@@ -72,24 +72,25 @@ export class Session implements Tokens {
   /** Logs out here, and at the service if it can be reached. */
   async logOut(): Promise<void> {
     const session = this.#session;
+    const over = this.#state.name === "leaving";
     await this.#end("logged_out");
-    if (session) await this.#endAtService(session).catch(() => undefined);
+    if (session && !over) await this.#endAtService(session).catch(() => undefined);
   }
 
-  /** Ends all sessions of this person, including this one. */
-  async logOutEverywhere(): Promise<void> {
+  /** Ends all sessions of this person at the service. `logOut` has to follow for this one. */
+  async endAll(): Promise<void> {
     this.#rename("leaving"); // the end may be reported before the answer arrives
     try {
       await this.withToken((token) => this.api.logOutEverywhere(token));
-      await this.#end("logged_out");
-    } finally {
+    } catch (error) {
       this.#rename("logged_in");
+      throw error;
     }
   }
 
   /** The service reported that the session has ended. */
   ended(): void {
-    void this.#end(this.#state.name === "leaving" ? "logged_out" : "ended");
+    if (this.#state.name !== "leaving") void this.#end("ended");
   }
 
   async token(refused?: string): Promise<string> {

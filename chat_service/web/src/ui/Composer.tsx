@@ -2,8 +2,13 @@ import { useEffect, useImperativeHandle, useLayoutEffect, useRef, useState } fro
 import type { FormEvent, KeyboardEvent, Ref, RefObject } from "react";
 
 import type { Bubble } from "../chat/rows";
+import { isolated, sendable, shows } from "../chat/text";
+import { holdsFiles, NO_FILES } from "./dropped_files";
 import { Close, SendArrow } from "./icons";
 import { useWorkspace, usePerson, useSnapshot } from "./workspace_context";
+
+/** Whether the keyboard is one on a screen. */
+const onTouch = () => matchMedia("(hover: none) and (pointer: coarse)").matches;
 
 const REPEAT_MS = 3_000;
 const PAUSE_MS = 5_000;
@@ -22,16 +27,19 @@ interface Props {
   say: (text: string) => void;
 }
 
-/** Enter sends, Shift+Enter starts a new line, Up in an empty field edits the last message. */
+/**
+ * Enter sends, Shift+Enter starts a new line, Up in an empty field edits the last message. On a
+ * touch keyboard, which has no Shift+Enter, Enter starts a new line and the button sends.
+ */
 export function Composer({ ref, other, editing, cancelEditing, editLast, say }: Props) {
-  const { drafts } = useWorkspace();
+  const { drafts, showToast } = useWorkspace();
   const { textLimit } = useSnapshot();
   const { name } = usePerson(other);
   const [text, setText] = useState(() => drafts.get(other));
   const area = useRef<HTMLTextAreaElement>(null);
   const typing = useTyping(other);
   const left = textLimit - [...text].length;
-  const sendable = text.trim() !== "" && left >= 0;
+  const ready = shows(sendable(text)) && left >= 0;
 
   useImperativeHandle(ref, () => ({ focus: () => area.current?.focus() }), []);
   useLayoutEffect(() => {
@@ -48,8 +56,8 @@ export function Composer({ ref, other, editing, cancelEditing, editLast, say }: 
 
   function submit(event?: FormEvent): void {
     event?.preventDefault();
-    if (!sendable) return;
-    if (!editing || text.trim() !== editing.message.text) say(text.trim());
+    if (!ready) return;
+    if (!editing || sendable(text) !== editing.message.text) say(sendable(text));
     else cancelEditing();
     if (!editing) drafts.set(other, "");
     setText(drafts.get(other));
@@ -59,7 +67,7 @@ export function Composer({ ref, other, editing, cancelEditing, editLast, say }: 
 
   function press(event: KeyboardEvent): void {
     if (event.nativeEvent.isComposing || event.keyCode === 229) return; // 229 is for Safari
-    if (event.key === "Enter" && !event.shiftKey) return submit(event);
+    if (event.key === "Enter" && !event.shiftKey && !onTouch()) return submit(event);
     if (event.key === "Escape" && editing) return cancelEditing();
     if (event.key === "ArrowUp" && text === "" && !editing) {
       event.preventDefault();
@@ -76,20 +84,25 @@ export function Composer({ ref, other, editing, cancelEditing, editLast, say }: 
           rows={1}
           dir="auto"
           value={text}
-          placeholder={`Write to ${name}`}
-          aria-label={editing ? "Change your message" : `Write to ${name}`}
+          placeholder={`Write to ${isolated(name)}`}
+          aria-label={editing ? "Change your message" : `Write to ${isolated(name)}`}
           aria-describedby={left < COUNT_FROM ? "characters-left" : undefined}
           aria-invalid={left < 0 ? true : undefined}
-          enterKeyHint="send"
+          enterKeyHint={onTouch() ? "enter" : "send"}
           onChange={(event) => write(event.target.value)}
           onKeyDown={press}
           onBlur={() => typing(false)}
+          onPaste={(event) => {
+            if (event.clipboardData.types.includes("text/plain") || !holdsFiles(event.clipboardData)) return;
+            event.preventDefault();
+            showToast(NO_FILES);
+          }}
         />
         <Counter left={left} />
         <button
           className="send"
           aria-label={editing ? "Save the change" : "Send"}
-          disabled={!sendable}
+          disabled={!ready}
         >
           <SendArrow />
         </button>

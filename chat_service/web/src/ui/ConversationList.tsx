@@ -1,6 +1,6 @@
 import { memo, useMemo } from "react";
 
-import type { Conversation } from "../chat/conversation";
+import { type Conversation, newConversation } from "../chat/conversation";
 import { deliveryOf } from "../chat/rows";
 import type { OutboxItem } from "../client/outbox";
 import { moveByArrowKeys } from "./arrow_keys";
@@ -21,7 +21,10 @@ export function ConversationList({ current }: { current: string | null }) {
   const sorted = useMemo(() => {
     const changedAt = ({ changedAt, other }: Conversation) =>
       Math.max(changedAt, unsent.get(other)?.order ?? 0);
-    const shown = [...conversations.values()].filter(changedAt);
+    // Whoever was written to for the first time, and nothing of it was stored.
+    const unstored = [...unsent.keys()].filter((other) => !conversations.has(other));
+    const all = [...conversations.values(), ...unstored.map(newConversation)];
+    const shown = all.filter(changedAt);
     return shown.sort((a, b) => changedAt(b) - changedAt(a));
   }, [conversations, unsent]);
 

@@ -2,6 +2,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 
 import { type Conversation, newConversation } from "../chat/conversation";
 import { type Bubble, isEditable, rowsOf } from "../chat/rows";
+import { isolated, shownAddress } from "../chat/text";
 import { Avatar } from "./Avatar";
 import { useMinute } from "./clock";
 import { Composer, type ComposerHandle } from "./Composer";
@@ -58,7 +59,10 @@ export function ConversationView({ other, leave }: Props) {
   }
 
   return (
-    <section className="conversation" aria-label={`Conversation with ${usePerson(other).name}`}>
+    <section
+      className="conversation"
+      aria-label={`Conversation with ${isolated(usePerson(other).name)}`}
+    >
       <Header other={other} leave={leave} />
       <History {...{ conversation, rows, unread, edit }} remove={setRemoving} />
       <Composer
@@ -91,15 +95,18 @@ function useUnread(conversation: Conversation): [Unread | null | undefined, clea
   const { other } = conversation;
   const { chat } = useWorkspace();
   const { list } = useSnapshot();
+  // The history says it, too, and may come before the list.
+  const counted =
+    list !== "loading" || conversation.loaded === "some" || conversation.loaded === "all";
   const [unread, setUnread] = useState<Unread | null | undefined>(() =>
-    list === "loading" ? undefined : unreadOf(conversation),
+    counted ? unreadOf(conversation) : undefined,
   );
+  useEffect(() => void chat.open(other), [chat, other]);
   useEffect(() => {
-    if (list === "loading") return;
-    void chat.open(other);
+    if (!counted) return;
     const known = chat.snapshot.conversations.get(other);
     setUnread((before) => (before === undefined ? unreadOf(known) : before));
-  }, [chat, other, list]);
+  }, [chat, other, counted]);
   return [unread, () => setUnread(null)];
 }
 
@@ -121,7 +128,7 @@ function Header({ other, leave }: Props) {
       ? "online"
       : !offline && there?.last_seen
         ? `last seen ${ago(new Date(there.last_seen))}`
-        : other;
+        : shownAddress(other);
   return (
     <header className="conversation-head">
       <button className="icon-button back" aria-label="Back to the list" onClick={leave}>
@@ -130,7 +137,7 @@ function Header({ other, leave }: Props) {
       <Avatar name={name} email={other} online={online} />
       <div>
         <h2 dir="auto">{name}</h2>
-        <p className="conversation-state" data-typing={typing.has(other)} title={other}>
+        <p className="conversation-state" data-typing={typing.has(other)} title={shownAddress(other)}>
           {state}
         </p>
       </div>

@@ -1,12 +1,12 @@
 import type { Delivery } from "../chat/rows";
-import { Clock, Tick, TwoTicks, Warning } from "./icons";
+import { Clock, ReadTick, Tick, TwoTicks, Warning } from "./icons";
 
 const MARKS: Record<Delivery, readonly [label: string, icon: () => React.JSX.Element]> = {
   waiting: ["Waiting to be sent", Clock],
   failed: ["Not sent", Warning],
   sent: ["Sent", Tick],
   received: ["Received", TwoTicks],
-  read: ["Read", TwoTicks],
+  read: ["Read", ReadTick],
 };
 
 /** The delivery state of one's own message. */

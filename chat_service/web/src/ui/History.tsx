@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import { Virtualizer } from "virtua";
 
 import type { Conversation } from "../chat/conversation";
+import { useFocusedRow } from "./focused_row";
 import { type Shown, useHistoryScroll } from "./history_scroll";
 import { HistoryRow, type RowProps } from "./HistoryRow";
 import { Down, Up } from "./icons";
@@ -14,10 +15,12 @@ export function History({ edit, remove, ...shown }: Shown & Pick<RowProps, "edit
   const { other, loaded, older } = conversation;
   const { name } = usePerson(other);
   const { atEnd, toEnd, toFirstUnread, scroller, list } = useHistoryScroll(shown);
+  const { keepMounted, onFocus } = useFocusedRow(rows);
   return (
     <div className="history-frame">
       <div
         {...scroller}
+        onFocus={onFocus}
         className="history"
         role="log"
         aria-live="off"
@@ -27,7 +30,7 @@ export function History({ edit, remove, ...shown }: Shown & Pick<RowProps, "edit
         data-count={rows.length}
       >
         <div className="history-space" />
-        <Virtualizer {...list} data={rows} bufferSize={500}>
+        <Virtualizer {...list} data={rows} bufferSize={500} keepMounted={keepMounted}>
           {(row) => <HistoryRow key={row.key} row={row} name={name} edit={edit} remove={remove} />}
         </Virtualizer>
       </div>

@@ -1,5 +1,6 @@
 import { useEffect, useState } from "react";
 
+import { shownAddress } from "../chat/text";
 import { Refused } from "../http";
 import type { Found } from "../session/auth_api";
 import { moveByArrowKeys } from "./arrow_keys";
@@ -44,7 +45,7 @@ export function SearchResults({ query, done }: { query: string; done: () => void
               <Avatar name={name} email={email} />
               <span className="entry-text">
                 <span className="entry-name" dir="auto">{name}</span>
-                <span className="entry-last">{department ? `${department} · ${email}` : email}</span>
+                <span className="entry-last">{department ? `${department} · ${shownAddress(email)}` : shownAddress(email)}</span>
               </span>
             </button>
           </li>

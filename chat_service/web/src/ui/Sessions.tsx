@@ -7,10 +7,16 @@ import { Dialog } from "./Dialog";
 import { ago } from "./times";
 import { useWorkspace } from "./workspace_context";
 
+interface Props {
+  close: () => void;
+  logOut: () => void;
+  /** Asks first, where something would be lost. */
+  logOutEverywhere: () => void;
+}
+
 /** The person's sessions, and how to end them. */
-export function Sessions({ close, logOut }: { close: () => void; logOut: () => void }) {
-  const workspace = useWorkspace();
-  const { session, showToast } = workspace;
+export function Sessions({ close, logOut, logOutEverywhere }: Props) {
+  const { session, showToast } = useWorkspace();
   const [sessions, setSessions] = useState<OpenSession[] | null>(null);
   const [problem, setProblem] = useState("");
 
@@ -53,10 +59,7 @@ export function Sessions({ close, logOut }: { close: () => void; logOut: () => v
       </ul>
       {sessions && sessions.length > 1 && (
         <footer>
-          <button
-            className="button danger"
-            onClick={() => void session.logOutEverywhere().then(workspace.logOut, failed)}
-          >
+          <button className="button danger" onClick={logOutEverywhere}>
             Log out everywhere
           </button>
         </footer>

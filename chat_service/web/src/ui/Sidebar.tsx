@@ -1,4 +1,4 @@
-import { type KeyboardEvent, useState } from "react";
+import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 
 import { AccountMenu } from "./AccountMenu";
 import { ConversationList } from "./ConversationList";
@@ -11,6 +11,18 @@ const FIRST_ENTRY = ".sidebar .list:not([aria-busy='true']) .entry";
 export function Sidebar({ current }: { current: string | null }) {
   const [query, setQuery] = useState("");
   const searching = query.trim() !== "";
+  const field = useRef<HTMLInputElement>(null);
+
+  useEffect(() => {
+    const shortcut = (event: globalThis.KeyboardEvent) => {
+      if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey) return;
+      event.preventDefault();
+      field.current?.focus();
+      field.current?.select();
+    };
+    window.addEventListener("keydown", shortcut);
+    return () => window.removeEventListener("keydown", shortcut);
+  }, []);
 
   function press(event: KeyboardEvent): void {
     if (event.key === "Escape") setQuery("");
@@ -30,7 +42,9 @@ export function Sidebar({ current }: { current: string | null }) {
       <div className="search" role="search">
         <Search />
         <input
+          ref={field}
           type="text"
+          aria-keyshortcuts="Control+K Meta+K"
           inputMode="search"
           enterKeyHint="search"
           placeholder="Find a colleague"

@@ -9,7 +9,8 @@ import { Attention } from "./Attention";
 import { ConnectionBanner } from "./ConnectionBanner";
 import { ConversationView } from "./ConversationView";
 import { Drafts } from "./drafts";
-import { goBack, routeTo, useRoute } from "./route";
+import { useDroppedFiles } from "./dropped_files";
+import { forgetRoute, goBack, routeTo, useRoute } from "./route";
 import { Sidebar } from "./Sidebar";
 import { useViewport } from "./viewport";
 import { useWakeUps } from "./wake_ups";
@@ -45,6 +46,7 @@ export function Workspace({ session, socket, employee }: Props) {
         chat.client.stop();
         void chat.client.outbox.clear();
         workspace.drafts.clear();
+        forgetRoute(); // whoever logs in next is somebody else
         void session.logOut();
       },
     };
@@ -60,6 +62,7 @@ export function Workspace({ session, socket, employee }: Props) {
   }, [workspace, employee, session]);
   useWakeUps(workspace.chat);
   useViewport();
+  useDroppedFiles(showToast);
 
   return (
     <WorkspaceContext value={workspace}>
@@ -83,10 +86,13 @@ function Panes() {
   }, [other]);
   return (
     <div className="panes" data-open={other !== null}>
+      <button className="button skip" onClick={skipTheList}>
+        Skip the list
+      </button>
       <Attention other={other} />
       <ConnectionBanner />
       <Sidebar current={other} />
-      <main className="stage">
+      <main className="stage" tabIndex={-1}>
         {other === null ? (
           <NoConversation />
         ) : (
@@ -95,6 +101,12 @@ function Panes() {
       </main>
     </div>
   );
+}
+
+/** To what is open: its field, or the first thing beside the list. */
+function skipTheList(): void {
+  const stage = document.querySelector<HTMLElement>(".stage");
+  (stage?.querySelector<HTMLElement>("textarea") ?? stage)?.focus();
 }
 
 function NoConversation() {

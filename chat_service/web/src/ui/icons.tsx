@@ -111,6 +111,12 @@ export const Tick = () => (
     <path d="M5 12.500l4.500 4.500L19 7" />
   </Icon>
 );
+export const ReadTick = () => (
+  <Icon size={16}>
+    <circle cx="12" cy="12" r="10" fill="currentColor" />
+    <path className="read-tick" d="M7.500 12.500l3 3 6-6.500" />
+  </Icon>
+);
 export const TwoTicks = () => (
   <Icon size={16}>
     <path d="M1.500 12.500L6 17l9.500-10M11.500 16l1 1L22 7" />

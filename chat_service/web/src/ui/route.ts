@@ -21,6 +21,11 @@ export function goBack(): void {
   else location.replace(LIST);
 }
 
+/** To the list, without a trace in the address bar of what was open. */
+export function forgetRoute(): void {
+  history.replaceState(null, "", LIST);
+}
+
 let cameFromList = false;
 window.addEventListener("hashchange", ({ oldURL }) => {
   cameFromList = otherIn(new URL(oldURL).hash) === null;
