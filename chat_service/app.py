@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from functools import partial
+from uuid import uuid4
 
 import aiohttp
 from aiohttp import web
@@ -14,7 +15,7 @@ from chat_service.accounts import AuthFeed, Departures, EmployeeLookup, Revocati
 from chat_service.delivery import Delivery, Hub
 from chat_service.fanout import Broker, FanOut, MemoryBroker, RabbitBroker
 from chat_service.inbox import ConversationList, Conversations, InboxStore, Marking, Summaries
-from chat_service.log import EntryStore, LogSettings, MessageLog
+from chat_service.log import EntryStore, LeaseStore, LogLease, LogSettings, MessageLog
 from chat_service.messaging import Messaging
 from chat_service.metrics import expose
 from chat_service.presence import PresenceKeeper, PresenceStore, PresenceTimes
@@ -22,13 +23,16 @@ from chat_service.rest import CONVERSATION_LIST, MARKING, MESSAGING, PRESENCE, a
 from chat_service.settings import ChatSettings
 from chat_service.websocket import (
     SOCKETS,
+    Attention,
     Backend,
     ResumeLimits,
     Resumption,
     SocketCounts,
     Sockets,
+    Strangers,
 )
 from shared.clock import DatabaseClock
+from shared.fair import FairLimit
 from shared.http.application import assemble
 from shared.http.endpoints import ADMISSION
 from shared.http.health import HEALTH, Health
@@ -42,6 +46,8 @@ from shared.tokens import VERIFIER, KeySource, TokenVerifier
 
 log = get_logger("chat")
 
+READS_AT_ONCE = 4
+"""Lists and resumes that the database works on at once, one of each employee."""
 DESCRIPTION = "One-to-one messages: history, sending, and live events over a WebSocket."
 
 
@@ -97,7 +103,6 @@ async def _start(
     storage = _storage(settings)
     stack.callback(storage.mongo.close)
     live = _live(settings, storage, broker or _broker(settings))
-    stack.push_async_callback(live.delivery.sequencer.close)
     directory = EmployeeLookup(http, settings.auth_url)
     backend = _api(app, settings, storage, live, verifier, directory)
     departures = Departures(
@@ -121,6 +126,7 @@ async def _start(
     health["instance"] = app[SOCKETS].check
     health["revoked sessions"] = auth_feed.check
     expose(app[METRICS].registry, backend, auth_feed)
+    stack.push_async_callback(storage.lease.end)
     _run(stack, storage, live, backend.marking, auth_feed)
 
 
@@ -130,17 +136,21 @@ class _Storage(Struct, frozen=True):
     mongo: Mongo
     clock: DatabaseClock
     entries: EntryStore
+    lease: LogLease
     inbox: InboxStore
     presence: PresenceStore
 
 
 def _storage(settings: ChatSettings) -> _Storage:
-    mongo = Mongo(settings.mongo_url, settings.mongo_database, _prepare)
+    boot = uuid4().hex
+    mongo = Mongo(settings.mongo_url, settings.mongo_database, partial(_prepare, boot))
     database = mongo.ready_database
+    entries = EntryStore(database, mongo.blocking, boot)
     return _Storage(
         mongo,
         DatabaseClock(mongo),
-        EntryStore(database),
+        entries,
+        LogLease(LeaseStore(database), entries, boot),
         InboxStore(database),
         PresenceStore(database),
     )
@@ -168,7 +178,6 @@ def _live(settings: ChatSettings, storage: _Storage, broker: Broker) -> _Live:
         settings.max_employee_connections,
         presence.came,
         presence.left,
-        storage.clock,
     )
     fanout = FanOut(broker, settings.instance_id, settings.fanout_shards)
     log = MessageLog(
@@ -177,7 +186,16 @@ def _live(settings: ChatSettings, storage: _Storage, broker: Broker) -> _Live:
         storage.clock,
     )
     summaries = Summaries(storage.inbox, storage.entries, settings.summary_seconds)
-    delivery = Delivery(hub, storage.entries, summaries, fanout, log, settings.gap_wait_seconds)
+    delivery = Delivery(
+        hub,
+        storage.entries,
+        summaries,
+        fanout,
+        log,
+        storage.clock,
+        lambda: storage.lease.alive,
+        settings.gap_wait_seconds,
+    )
     return _Live(hub, fanout, log, delivery, summaries, presence)
 
 
@@ -191,6 +209,7 @@ def _api(
 ) -> Backend:
     """What REST handlers find in `app`, and the backend of the sockets."""
     conversations = Conversations(storage.inbox, directory.must_exist)
+    reads = FairLimit(READS_AT_ONCE, each=1)
     rates = RateLimiter(settings.op_rate, settings.op_burst) if settings.rate_limits else None
     backend = Backend(
         settings=settings,
@@ -205,6 +224,7 @@ def _api(
         resumption=Resumption(
             storage.inbox,
             storage.entries,
+            reads,
             ResumeLimits(
                 settings.max_resume_conversations,
                 settings.max_resume_entries,
@@ -214,13 +234,15 @@ def _api(
         ),
         marking=Marking(storage.inbox, storage.entries, live.log.heads, live.delivery.marked),
         rates=rates,
+        strangers=Strangers(settings.max_unauthenticated, settings.max_address_unauthenticated),
+        attention=Attention(),
         draining=asyncio.Event(),
         counts=SocketCounts(),
     )
     app[VERIFIER] = verifier
     app[MESSAGING] = backend.messaging
     app[SOCKETS] = Sockets(backend)
-    app[CONVERSATION_LIST] = ConversationList(storage.inbox, live.summaries)
+    app[CONVERSATION_LIST] = ConversationList(storage.inbox, live.summaries, reads)
     app[MARKING] = backend.marking
     app[PRESENCE] = live.presence
     if rates is not None:
@@ -244,8 +266,12 @@ def _run(
         stack,
         partial(storage.mongo.run, elected),
         storage.clock.run,
-        partial(live.log.run, delivery.committed, delivery.doubtful),
-        partial(live.summaries.run, delivery.doubtful),
+        partial(live.log.run, delivery.committed, delivery.announce),
+        partial(
+            storage.lease.run, live.fanout.untold, storage.inbox.participants, delivery.announce
+        ),
+        delivery.sequencer.backfill.run,
+        live.summaries.run,
         marking.run,
         partial(live.fanout.run, delivery.receiver),
         partial(live.presence.run, live.hub.employees, delivery.tell),
@@ -253,8 +279,9 @@ def _run(
     )
 
 
-async def _prepare(database: Database) -> None:
+async def _prepare(boot: str, database: Database) -> None:
     await EntryStore.prepare(database)
+    await LeaseStore.begin(database, boot)
     await InboxStore.prepare(database)
     await PresenceStore.prepare(database)
 

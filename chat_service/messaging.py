@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from chat_service.inbox import NO_MARKERS, Conversations, InboxStore, Markers
 from chat_service.log import (
+    EMPTY,
     Batcher,
     Conversation,
     Draft,
@@ -21,8 +22,8 @@ from chat_service.log import (
     PageQuery,
     Settle,
 )
-from shared.decoding import reject_nul
 from shared.errors import FieldProblem, InvalidInput, ServiceError
+from shared.text import check_text
 
 PAGES_AT_ONCE = 16
 """Pages in one command. A result above MongoDB's 16 MiB comes in several replies."""
@@ -94,24 +95,19 @@ class Messaging:
         return await answer
 
     def check_text(self, text: str, path: str = "$.text") -> None:
-        """Raises `InvalidInput` if `text` is blank, too long, or contains NUL."""
-        if not text.strip():
-            raise InvalidInput(
-                "A message needs some text.", problems=(FieldProblem(path, "is empty"),)
-            )
+        """Raises `InvalidInput` if `text` is too long, or not what `shared.text` allows."""
         if len(text) > self._max_text:
             raise InvalidInput(
                 f"A message has at most {self._max_text} characters.",
                 problems=(FieldProblem(path, f"has {len(text)} characters"),),
             )
-        reject_nul(text, path)
+        check_text(text, path)
 
     async def history(
         self, conversation: Conversation, *, before: int | None, after: int | None, limit: int
     ) -> History:
         """A page of the conversation's messages. The cost does not depend on the log's length."""
-        known = self._log.heads.get(conversation.id)
-        page, markers = await self._pages.ask(
+        page, markers, newest = await self._pages.ask(
             PageQuery(
                 conversation=conversation.id,
                 before=before,
@@ -123,15 +119,23 @@ class Messaging:
         )
         last = page.entries[-1].seq if page.entries else 0
         ends_at_head = before is None and not (after is not None and page.has_more)
-        head = max(last, known.seq) if ends_at_head and known is not None else last
+        head = max(last, newest) if ends_at_head else last
         return History(page.entries, page.has_more, head, markers)
 
-    async def _read(self, queries: Sequence[PageQuery]) -> list[tuple[Page, Markers]]:
+    async def _read(self, queries: Sequence[PageQuery]) -> list[tuple[Page, Markers, int]]:
+        """Each page, with the markers and the head of its conversation. The head is read before
+        the page, so that everything up to it is in a page that ends there."""
+        newest = {query.conversation for query in queries if query.before is None}
+        heads = await self._entries.heads(newest) if newest else {}
         pages, markers = await asyncio.gather(
             self._entries.pages(queries),
             self._inbox.markers({query.conversation for query in queries}),
         )
         return [
-            (page, markers.get(query.conversation, NO_MARKERS))
+            (
+                page,
+                markers.get(query.conversation, NO_MARKERS),
+                heads.get(query.conversation, EMPTY).seq,
+            )
             for query, page in zip(queries, pages, strict=True)
         ]

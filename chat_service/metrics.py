@@ -41,6 +41,23 @@ class _Chat(Collector):
         yield _gauge("chat_connections", "Authenticated WebSockets", hub.count)
         yield _gauge("chat_connections_limit", "WebSockets that this instance accepts", limit)
         yield _counter("chat_sockets_opened", "WebSockets authenticated so far", counts.opened)
+        strangers = self._backend.strangers
+        yield _gauge(
+            "chat_unauthenticated", "WebSockets that wait for their auth op", strangers.count
+        )
+        yield _gauge(
+            "chat_unauthenticated_limit", "How many of these may wait at once", strangers.most
+        )
+        yield _counter(
+            "chat_unauthenticated_refused",
+            "WebSockets refused because too many waited for their auth op",
+            strangers.refused,
+        )
+        yield _counter(
+            "chat_floods_closed",
+            "WebSockets cut off for too many control frames or empty fragments",
+            counts.floods,
+        )
         yield _counter(
             "chat_slow_sockets_closed", "WebSockets cut off for reading too slowly", counts.slow
         )
@@ -77,9 +94,14 @@ class _Chat(Collector):
         yield _counter(
             "chat_gaps_filled",
             "Missing events that were read from the log",
-            delivery.sequencer.gaps_filled,
+            delivery.sequencer.backfill.entries,
         )
         yield _counter("chat_resyncs", "WebSockets told to resume", counts.resyncs)
+        yield _counter(
+            "chat_heads",
+            "Conversations whose devices were told how far they go, to resume where they lag",
+            counts.heads,
+        )
 
     def _fanout(self) -> Iterable[Metric]:
         fanout = self._backend.fanout

@@ -64,6 +64,12 @@ class ChatSettings(Settings, frozen=True, kw_only=True):
         Count, Meta(description="sends waiting for the database before new ones are refused")
     ] = 20_000
     max_connections: Annotated[Count, Meta(description="sockets that an instance accepts")] = 20_000
+    max_unauthenticated: Annotated[
+        Count, Meta(description="sockets that wait for their auth op")
+    ] = 1000
+    max_address_unauthenticated: Annotated[
+        Count, Meta(description="the same from one address (behind TRUSTED_PROXIES)")
+    ] = 50
     max_employee_connections: Annotated[
         Count, Meta(description="sockets of one employee that an instance accepts")
     ] = 20

@@ -69,6 +69,10 @@ class UnsupportedMediaType(ServiceError):
     code, status, title = "unsupported_media_type", 415, "The body must be application/json"
 
 
+class UpgradeRequired(ServiceError):
+    code, status, title = "upgrade_required", 426, "This path is for WebSockets"
+
+
 class Unauthorized(ServiceError):
     code, status, title = "unauthorized", 401, "A valid access token is required"
 

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from pymongo import MongoClient
+from pymongo import collection as pymongo_collection
+from pymongo import database as pymongo_database
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.monitoring import (
     TopologyClosedEvent,
@@ -24,7 +28,13 @@ log = get_logger("mongodb")
 Document = dict[str, Any]
 Database = AsyncIOMotorDatabase[Document]
 Collection = AsyncIOMotorCollection[Document]
+SyncDatabase = pymongo_database.Database[Document]
+SyncCollection = pymongo_collection.Collection[Document]
 Prepare = Callable[[Database], Awaitable[None]]
+T = TypeVar("T")
+
+THREADS = 16
+"""For blocking calls of one process that are under way at once."""
 
 PASSING = frozenset(
     {
@@ -55,12 +65,45 @@ A code stands in the error of a command, or of one of its writes (`writeErrors`)
 the command itself counts as successful, and carries no error label."""
 
 
+OPTIONS: dict[str, Any] = {
+    "tz_aware": True,
+    "uuidRepresentation": "standard",
+    "serverSelectionTimeoutMS": 3000,
+    "connectTimeoutMS": 3000,
+    "socketTimeoutMS": 10_000,
+    "heartbeatFrequencyMS": 2000,
+    "w": "majority",
+    "journal": True,
+    "readConcernLevel": "majority",
+}
+
+
 class NoReplicaSet(Exception):
     """The server stands alone: it has no transactions and no majority."""
 
 
+class Blocking:
+    """Runs blocking calls on a database, by a client and threads of their own: whatever else the
+    process asks of MongoDB cannot keep them waiting."""
+
+    def __init__(self, client: "MongoClient[Document]", database: str) -> None:
+        self._client = client
+        self._database: SyncDatabase = client[database]
+        self._threads = ThreadPoolExecutor(THREADS, "mongodb")
+
+    async def __call__(self, call: Callable[[SyncDatabase], T]) -> T:
+        """What `call` returns. Raises what it raises."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, call, self._database)
+
+    def close(self) -> None:
+        """What is under way fails."""
+        self._client.close()
+        self._threads.shutdown(wait=False)
+
+
 class Mongo:
-    """One database on one client.
+    """One database. Motor reads it; `blocking` is for writes that must not wait behind reads.
 
     `run` connects, checks that the server belongs to a replica set, and calls `prepare` (indexes,
     migrations; must be repeatable) until all of it has worked. From then on the driver reconnects
@@ -70,19 +113,10 @@ class Mongo:
     def __init__(self, url: str, database: str, prepare: Prepare) -> None:
         self._elections = _Elections()
         self.client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-            url,
-            event_listeners=[self._elections],
-            tz_aware=True,
-            uuidRepresentation="standard",
-            serverSelectionTimeoutMS=3000,
-            connectTimeoutMS=3000,
-            socketTimeoutMS=10_000,
-            heartbeatFrequencyMS=2000,
-            w="majority",
-            journal=True,
-            readConcernLevel="majority",
+            url, event_listeners=[self._elections], **OPTIONS
         )
         self.database: Database = self.client[database]
+        self.blocking = Blocking(MongoClient(url, connect=False, **OPTIONS), database)
         self._prepare = prepare
         self._waiting_for: str | None = "not connected yet"
 
@@ -136,6 +170,7 @@ class Mongo:
 
     def close(self) -> None:
         self.client.close()
+        self.blocking.close()
 
     async def _connect(self) -> None:
         hello = await self.client.admin.command("hello")
@@ -152,16 +187,18 @@ class _Elections(TopologyListener):
 
     def __init__(self) -> None:
         self.tell: Callable[[], object] = lambda: None
-        self._primary: tuple[str, int | None] | None = None
+        self._primary: tuple[object, object] | None = None
 
     def opened(self, event: TopologyOpenedEvent) -> None:
         pass
 
     def description_changed(self, event: TopologyDescriptionChangedEvent) -> None:
         for address, server in event.new_description.server_descriptions().items():
-            if server.server_type_name != "RSPrimary" or address == self._primary:
+            # One server may be elected twice in a row, with another in between that nobody saw.
+            elected = (address, server.election_id)
+            if server.server_type_name != "RSPrimary" or elected == self._primary:
                 continue
-            known, self._primary = self._primary, address
+            known, self._primary = self._primary, elected
             if known is not None:
                 log.warning("MongoDB has another primary")
                 with suppress(RuntimeError):  # the event loop has ended

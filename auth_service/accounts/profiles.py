@@ -4,8 +4,7 @@ import msgspec
 
 from auth_service.employees import Employee
 from auth_service.schemas import EmployeeView
-from shared.decoding import reject_nul
-from shared.errors import FieldProblem, InvalidInput
+from shared.text import check_label
 
 
 def view(employee: Employee) -> EmployeeView:
@@ -13,16 +12,16 @@ def view(employee: Employee) -> EmployeeView:
 
 
 def text(given: str | None, path: str) -> str | None:
-    """`given` stripped, None if nothing is left. Raises `InvalidInput` for a NUL."""
-    if given is None:
+    """`given` stripped, None if nothing is left. Raises `InvalidInput` for what is no label."""
+    kept = None if given is None else given.strip()
+    if not kept:
         return None
-    reject_nul(given, path)
-    return given.strip() or None
+    check_label(kept, path)
+    return kept
 
 
 def required_text(given: str, path: str) -> str:
-    """`given` stripped. Raises `InvalidInput` for a NUL, and if nothing is left."""
-    kept = text(given, path)
-    if kept is None:
-        raise InvalidInput("This must not be blank.", problems=(FieldProblem(path, "is blank"),))
+    """`given` stripped. Raises `InvalidInput` for what is no label, and if nothing is left."""
+    kept = given.strip()
+    check_label(kept, path)
     return kept

@@ -26,6 +26,14 @@ AFTER_ALL = "\U0010ffff"
 """Sorts after every continuation of a prefix."""
 
 
+_AS_TYPED = str.maketrans(
+    {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "æ": "ae", "œ": "oe", "ı": "i"}
+    | {"þ": "th", "ŋ": "n", "ĸ": "k"}
+)
+"""Letters that Unicode does not decompose, as people write them who do not have them on their
+keyboard. (`casefold` makes "ss" of "ß".)"""
+
+
 class Page(Struct, frozen=True):
     """Employees in order of their addresses; `next` is the cursor of the next page, if any."""
 
@@ -85,9 +93,9 @@ def search_terms(name: str, email: str) -> list[str]:
 
 def folded(text: str) -> str:
     """`text` without case and accents, with single spaces: people type these differently."""
-    plain = unicodedata.normalize("NFKD", text)
+    plain = unicodedata.normalize("NFKD", text).casefold().translate(_AS_TYPED)
     letters = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    return " ".join(letters.casefold().split())
+    return " ".join(letters.split())
 
 
 async def _backfill(collection: Collection) -> None:

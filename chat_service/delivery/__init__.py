@@ -7,7 +7,7 @@ outgoing side.
 
 from chat_service.delivery.connection import Connection
 from chat_service.delivery.delivery import Delivery, as_log_event
-from chat_service.delivery.frames import text_frame
+from chat_service.delivery.frames import close_frame, control_frame, text_frame
 from chat_service.delivery.hub import Hub
 from chat_service.delivery.writer import Flusher, Writer, WriterState
 
@@ -19,5 +19,7 @@ __all__ = [
     "Writer",
     "WriterState",
     "as_log_event",
+    "close_frame",
+    "control_frame",
     "text_frame",
 ]

@@ -2,10 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import aclosing
 
 from msgspec import UNSET
 
+from chat_service.delivery.backfill import Gap
 from chat_service.delivery.connection import Connection
 from chat_service.delivery.counts import DeliveryCounts
 from chat_service.delivery.frames import text_frame
@@ -21,12 +23,12 @@ from chat_service.log import (
     EntryStore,
     Kind,
     MessageLog,
-    PageQuery,
     milliseconds,
 )
 from chat_service.protocol import (
     Deleted,
     Edited,
+    HeadEvent,
     LogEvent,
     MarkerEvent,
     Message,
@@ -36,26 +38,28 @@ from chat_service.protocol import (
 )
 from shared.observability.metrics import Distribution
 
+BACKFILL_ENTRIES = 500
+BACKFILL_BYTES = 262_144
+"""Of entries in one read of missing ones, as frames."""
+BACKFILL_AT_ONCE = 64
+"""Entries in one reply of the database."""
 RESYNC_SPREAD_SECONDS = 2.0
 """An instance spreads its resyncs over at least this time."""
 RESYNCS_A_SECOND = 1000
-"""An instance sends no more resyncs than that: a resume costs the database about a millisecond."""
+"""All instances together send no more resyncs than that: a resume costs the database about a
+millisecond."""
 
 
-def event_of(
-    entry: Entry, participants: tuple[str, str], previous_at: int, late_after: int | None = None
-) -> Event:
+def event_of(entry: Entry, participants: tuple[str, str]) -> Event:
     """The event of a committed entry. Its frame is encoded here, once for all sockets."""
     first, second = participants
     return Event(
         conversation=entry.conversation,
         seq=entry.seq,
         at=milliseconds(entry.timestamp),
-        previous_at=previous_at,
         first=first,
         second=second,
         frame=text_frame(encode(as_log_event(entry, participants))),
-        late_after=late_after,
     )
 
 
@@ -91,8 +95,10 @@ def as_log_event(entry: Entry, participants: tuple[str, str]) -> LogEvent:
 class Delivery:
     """Knows the hub, the sequencer and the fan-out, so that none of them knows another.
 
-    `committed` and `doubtful` are for the message log to call, `receiver` is for the fan-out. A gap
-    may fill itself for `gap_wait` seconds before it is read from the log.
+    `committed` and `announce` are for the message log to call, `receiver` is for the fan-out.
+    `clock` is the one that entries are written by, for measurements. `instances` says how many
+    there are: what makes one of them call for resumes does so to most. A gap may fill itself for
+    `gap_wait` seconds before it is read from the log.
     """
 
     def __init__(
@@ -102,6 +108,8 @@ class Delivery:
         summaries: Summaries,
         fanout: FanOut,
         log: MessageLog,
+        clock: Callable[[], float],
+        instances: Callable[[], int],
         gap_wait: float,
     ) -> None:
         self.counts = DeliveryCounts()
@@ -110,14 +118,11 @@ class Delivery:
         self._store = store
         self._summaries = summaries
         self._fanout = fanout
-        self._heads = log.heads
+        self._log = log
+        self._clock = clock
+        self._instances = instances
         self.sequencer = Sequencer(
-            self._missing,
-            hub.deliver,
-            hub.since,
-            self._give_up,
-            gap_wait=gap_wait,
-            clock=hub.clock,
+            self._missing, hub.deliver, self._lagging, hub.stays, gap_wait=gap_wait
         )
 
     def committed(self, batch: Sequence[Committed]) -> None:
@@ -128,20 +133,20 @@ class Delivery:
             draft, entry = item.draft, item.entry
             draft.settle(draft, entry, item.repeated)
             participants = draft.conversation.participants
-            if item.repeated and item.late_after is None:
+            if item.repeated:
+                # Delivered already, unless a process died in between. The devices know.
                 repeats.append(Announcement(entry.conversation, *participants, entry.seq))
                 continue
-            event = event_of(entry, participants, item.previous_at, item.late_after)
+            event = event_of(entry, participants)
             self.sequencer.offer(event, draft.origin)
             events.append(event)
         self._measure(events, self.counts.here)
         self._fanout.publish(events)
         self._summaries.note(batch)
         if repeats:
-            # Delivered already, unless a process died in between. The sequencers know.
-            self.doubtful(repeats)
+            self.announce(repeats)
 
-    def doubtful(self, announcements: Sequence[Announcement]) -> None:
+    def announce(self, announcements: Sequence[Announcement]) -> None:
         """Announce the heads of conversations with entries that perhaps nobody was told of."""
         for news in announcements:
             self.sequencer.announce(news)
@@ -171,7 +176,7 @@ class Delivery:
 
     def _received(self, batch: Batch) -> None:
         for event in batch.events:
-            self._heads.observe(event.conversation, event.seq, event.at)
+            self._log.observe(event.conversation, event.seq, event.at)
             self.sequencer.offer(event)
         self._measure(batch.events, self.counts.elsewhere)
         for signal in batch.signals:
@@ -180,24 +185,48 @@ class Delivery:
             self.sequencer.announce(news)
 
     def _measure(self, events: Sequence[Event], delays: Distribution) -> None:
-        """Add how long ago the first of `events` was written, unless it could not be told then."""
-        if events and events[0].late_after is None:
-            delays.add(max(0.0, self._hub.clock() - events[0].at / 1000))
+        """Add how long ago the first of `events` was written."""
+        if events:
+            delays.add(max(0.0, self._clock() - events[0].at / 1000))
 
-    async def _missing(
-        self, conversation: str, participants: tuple[str, str], after: int, upto: int, limit: int
-    ) -> list[Event]:
-        query = PageQuery(conversation=conversation, before=upto + 1, limit=limit)
-        page = await self._store.page(query)
-        return [event_of(entry, participants, 0) for entry in page.entries if entry.seq > after]
+    async def _missing(self, gaps: Mapping[str, Gap]) -> tuple[list[Event], bool]:
+        """What is in `gaps`, within `BACKFILL_ENTRIES` and `BACKFILL_BYTES`; whether that is all.
 
-    def _give_up(self, first: str, second: str) -> None:
-        self._resync(self._hub.of(first, second), "too many events were missed")
+        The bounds are below what a socket may have waiting, so that no peer that reads is cut off.
+        """
+        found: list[Event] = []
+        left = BACKFILL_BYTES
+        entries = self._store.after(
+            {id: gap.after for id, gap in gaps.items()},
+            before={id: gap.upto + 1 for id, gap in gaps.items()},
+            limit=BACKFILL_ENTRIES,
+            at_once=BACKFILL_AT_ONCE,
+        )
+        async with aclosing(entries):
+            async for some in entries:
+                for entry in some:
+                    gap = gaps[entry.conversation]
+                    found.append(event_of(entry, (gap.first, gap.second)))
+                    left -= len(found[-1].frame)
+                    if left <= 0:
+                        return found, False
+        return found, len(found) < BACKFILL_ENTRIES
+
+    def _lagging(self, news: Announcement) -> None:
+        """Tell the devices of both participants how far their conversation goes."""
+        frame = text_frame(
+            encode(HeadEvent(news.conversation, (news.first, news.second), news.head))
+        )
+        self._hub.deliver(
+            Event(news.conversation, news.head, 0, news.first, news.second, frame), None
+        )
+        self.counts.heads += 1
 
     def _resync(self, connections: Collection[Connection], reason: str) -> None:
         frame = text_frame(encode(Resync(reason)))
         loop = asyncio.get_running_loop()
-        spread = max(RESYNC_SPREAD_SECONDS, len(connections) / RESYNCS_A_SECOND)
+        resyncs = len(connections) * self._instances()
+        spread = max(RESYNC_SPREAD_SECONDS, resyncs / RESYNCS_A_SECOND)
         for connection in connections:
             self.counts.resyncs += 1
             loop.call_later(random.uniform(0, spread), connection.resync, frame)

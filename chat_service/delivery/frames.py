@@ -19,3 +19,13 @@ def text_frame(payload: bytes) -> bytes:
     if length < 65536:
         return _MEDIUM(_TEXT, 126, length) + payload
     return _LARGE(_TEXT, 127, length) + payload
+
+
+def control_frame(opcode: int, payload: bytes) -> bytes:
+    """A control frame of up to 125 bytes of `payload` (RFC 6455, section 5.5)."""
+    return bytes((0x80 | opcode, len(payload))) + payload
+
+
+def close_frame(code: int, reason: bytes) -> bytes:
+    """A close frame (RFC 6455, section 5.5.1)."""
+    return control_frame(0x8, code.to_bytes(2) + reason)

@@ -1,5 +1,6 @@
 """Who is connected to this instance. It must never know storage or the broker."""
 
+import itertools
 from collections.abc import Callable, Iterator
 
 from chat_service.delivery.connection import Connection
@@ -10,8 +11,7 @@ from shared.errors import TooManyConnections
 class Hub:
     """The connections of each employee.
 
-    `came` is called at an employee's first connection, `left` after the last one. `clock` is the
-    one that entries are written by, in seconds since the epoch.
+    `came` is called at an employee's first connection, `left` after the last one.
     """
 
     def __init__(
@@ -20,13 +20,12 @@ class Hub:
         max_employee_connections: int,
         came: Callable[[str], None],
         left: Callable[[str], None],
-        clock: Callable[[], float],
     ) -> None:
-        self.clock = clock
         self._max = max_connections
         self._max_employee = max_employee_connections
         self._connections: dict[str, list[Connection]] = {}
-        self._since: dict[str, float] = {}
+        self._stays: dict[str, int] = {}
+        self._numbers = itertools.count(1)
         self._came = came
         self._left = left
         self.count = 0
@@ -41,7 +40,7 @@ class Hub:
             raise TooManyConnections(f"You have {len(present)} connections already.")
         if not present:
             self._connections[employee] = present
-            self._since[employee] = self.clock()
+            self._stays[employee] = next(self._numbers)
             self._came(employee)
         present.append(connection)
         self.count += 1
@@ -55,17 +54,14 @@ class Hub:
         self.count -= 1
         if not present:
             del self._connections[employee]
-            del self._since[employee]
+            del self._stays[employee]
             self._left(employee)
 
-    def since(self, first: str, second: str) -> float | None:
-        """When the one of the two came who has been connected for longer, by `clock`; None where
-        neither is connected."""
-        one = self._since.get(first)
-        other = self._since.get(second)
-        if one is None or (other is not None and other < one):
-            return other
-        return one
+    def stays(self, first: str, second: str) -> tuple[int, int]:
+        """A number for the present stay of each, from the first connection to the last; 0 for
+        whoever is not connected. No number is given twice."""
+        stays = self._stays
+        return stays.get(first, 0), stays.get(second, 0)
 
     def deliver(self, event: Event, origin: object) -> None:
         """Give `event` to every connection of its participants, except `origin`."""

@@ -66,6 +66,11 @@ class Bindings:
             loop = asyncio.get_running_loop()
             self._lingering[number] = loop.call_later(LINGER_SECONDS, self._unbind, number)
 
+    @property
+    def attached(self) -> list[str]:
+        """The keys of shards that stay bound for a while: somebody is attached to each."""
+        return [_key(number) for number in self._attached]
+
     async def close(self) -> None:
         """End what is under way. What is bound stays bound."""
         for timer in self._lingering.values():

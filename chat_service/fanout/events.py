@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from chat_service.log import Announcement, Seq
 
-VERSION = 1
+VERSION = 2
 
 Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 """Since the epoch, up to the end of the year 9999."""
@@ -21,20 +21,16 @@ Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 class Event(Struct, frozen=True, array_like=True, gc=False):
     """A committed entry on its way to the sockets of its two participants.
 
-    `at` and `previous_at` are when it and the entry before it were written, in milliseconds since
-    the epoch (0: there is none before). `frame` is the whole WebSocket frame, ready to be sent.
-    Entries after `late_after`, where it is set, may have become readable only long after they were
-    written: they are owed to those who came meanwhile, too.
+    `at` is when it was written, in milliseconds since the epoch. `frame` is the whole WebSocket
+    frame, ready to be sent.
     """
 
     conversation: str
     seq: Seq
     at: Milliseconds
-    previous_at: Milliseconds
     first: str
     second: str
     frame: bytes
-    late_after: Seq | None = None
 
 
 class Signal(Struct, frozen=True, array_like=True, gc=False):

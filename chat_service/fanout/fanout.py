@@ -8,6 +8,7 @@ that may have missed something has its sockets resume.
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from msgspec import Struct
 
@@ -25,6 +26,8 @@ log = get_logger("fanout")
 
 RETRY_SECONDS = 1.0
 """Between two tries to publish on one connection."""
+UNREAD_SECONDS = 10.0
+"""Between two calls to resume because something could not be read."""
 EVERYONE_KEY = "everyone"
 """Bound by every instance."""
 
@@ -47,10 +50,11 @@ class FanOut:
     def __init__(self, broker: Broker, instance: str, shards: int) -> None:
         self.instance = instance
         self.outbox = Outbox(instance)
-        self.probe = Probe(broker, instance)
         self._broker = broker
         self._shards = shards
         self._bindings = Bindings(broker, shards)
+        self.probe = Probe(broker, instance, lambda: self._bindings.attached)
+        self._unread = asyncio.Event()
         self.published_batches = 0
         self.published_events = 0
         self.publish_lag = Distribution(SECONDS)
@@ -66,6 +70,7 @@ class FanOut:
                 self._publish_events(),
                 whenever(self.outbox.signal_work, self._publish_signals),
                 self.probe.run(),
+                whenever(self._unread, partial(self._missed, receiver)),
             )
         finally:
             await self._bindings.close()
@@ -90,10 +95,24 @@ class FanOut:
         """Announce heads as soon as the broker is there. Never blocks."""
         self.outbox.announce(announcements)
 
+    def untold(self) -> float:
+        """For how many seconds there has been something that the others were not told."""
+        since = self.outbox.untold_since
+        return 0.0 if since is None else time.monotonic() - since
+
     def signal(self, signal: Signal) -> None:
         """Publish what is worth nothing later. Dropped where that is not possible now."""
         if self._broker.connected:
             self.outbox.signal(signal)
+
+    def unread(self) -> None:
+        """Something came that could not be read: nobody knows what was in it."""
+        self._unread.set()
+
+    async def _missed(self, receiver: Receiver) -> None:
+        """Have everybody resume, but not for each of many batches."""
+        receiver.resync("events of another instance could not be read")
+        await asyncio.sleep(UNREAD_SECONDS)
 
     async def _publish_events(self) -> None:
         while True:
@@ -108,6 +127,7 @@ class FanOut:
                     self.outbox.take_back(batch)
                     await asyncio.sleep(RETRY_SECONDS)
                     continue
+                self.outbox.told()
                 self.published_batches += 1
                 self.published_events += len(batch.events)
                 if batch.events:
@@ -149,6 +169,7 @@ class _Listener:
         batch = decode(body)
         if batch is None:
             self._fanout.unreadable.warn(size=len(body))
+            self._fanout.unread()
             return
         if batch.resync:
             self._receiver.resync(batch.resync)

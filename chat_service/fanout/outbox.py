@@ -33,6 +33,8 @@ class Outbox:
         self.signal_work = asyncio.Event()
         self.waiting_since = 0.0
         """Since when there were always events that wait, by the monotonic clock."""
+        self.untold_since: float | None = None
+        """Since when there was always something untold, by the same clock; None: all is told."""
         self._instance = instance
         self._events: list[Event] = []
         self._announcements: dict[str, Announcement] = {}
@@ -57,13 +59,13 @@ class Outbox:
             if not self._events:
                 self.waiting_since = time.monotonic()
             self._events += events
+            self._note_untold()
         self.work.set()
 
     def put_heads(self, events: Iterable[Event]) -> None:
         """Announce the heads that follow from `events`, instead of the events."""
         for event in events:
-            people = (event.first, event.second)
-            self._announce(Announcement(event.conversation, *people, event.seq, event.late_after))
+            self._announce(Announcement(event.conversation, event.first, event.second, event.seq))
 
     def announce(self, announcements: Iterable[Announcement]) -> None:
         """Announce heads. Several of one conversation become one."""
@@ -105,7 +107,17 @@ class Outbox:
             self._announce(news)
         self._everyone_missed |= bool(batch.resync)
 
+    def told(self) -> None:
+        """What was taken out has been published."""
+        if self.empty:
+            self.untold_since = None
+
+    def _note_untold(self) -> None:
+        if self.untold_since is None:
+            self.untold_since = time.monotonic()
+
     def _announce(self, news: Announcement) -> None:
+        self._note_untold()
         known = self._announcements.get(news.conversation)
         self._announcements[news.conversation] = news if known is None else joined(known, news)
         if len(self._announcements) > MAX_ANNOUNCEMENTS:

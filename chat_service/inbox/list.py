@@ -9,14 +9,17 @@ from chat_service.inbox.store import InboxStore, Listed, Place
 from chat_service.inbox.summaries import Summaries
 from chat_service.log import milliseconds
 from shared.errors import FieldProblem, InvalidInput
+from shared.fair import FairLimit
 
 
 class ConversationList:
     """Reads pages of conversations, and repairs the summaries that turn out to be behind."""
 
-    def __init__(self, store: InboxStore, summaries: Summaries) -> None:
+    def __init__(self, store: InboxStore, summaries: Summaries, reads: FairLimit) -> None:
+        """`reads` bounds how many pages are read at once."""
         self._store = store
         self._summaries = summaries
+        self._reads = reads
 
     async def page(
         self, employee: str, before: str | None, limit: int
@@ -26,8 +29,9 @@ class ConversationList:
         Raises `InvalidInput` for a cursor that no page gave, or `Unavailable`.
         """
         place = None if before is None else _place(before)
-        await self._summaries.write()
-        listed, following = await self._store.page(employee, place, limit)
+        async with self._reads.turn(employee):
+            await self._summaries.write()
+            listed, following = await self._store.page(employee, place, limit)
         for one in listed:
             if one.summarised < one.head:
                 self._summaries.repair(one.conversation.id, one.head, one.updated_at)

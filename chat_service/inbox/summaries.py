@@ -2,17 +2,14 @@
 
 They are derived from the log. What is lost with a process is restored when any instance starts,
 and when a list shows the conversation. They contain no text, so no deleted text can stay in them.
-
-A start is also when conversations are announced whose newest entries a process may have stored and
-told nobody of, because it was cut off and then ended.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime
 
 from chat_service.inbox.store import InboxStore, Summary
-from chat_service.log import Announcement, Committed, EntryStore, Kind, Recent
+from chat_service.log import Committed, EntryStore, Kind, Recent
 from shared.errors import ServiceError
 from shared.tasks import whenever
 
@@ -20,11 +17,6 @@ MOST_AT_ONCE = 1000
 """Summaries in one write."""
 LOOKED_BACK = 5000
 """How many of the newest entries, of all conversations, are checked at start."""
-UNTOLD = timedelta(minutes=10)
-"""Older entries are not announced at start."""
-
-OnUntold = Callable[[Sequence[Announcement]], None]
-"""Called with conversations that may have entries nobody was told of."""
 
 
 class Summaries:
@@ -57,9 +49,9 @@ class Summaries:
         _touch(summary, updated_at)
         self._work.set()
 
-    async def run(self, on_untold: OnUntold) -> None:
-        """Restore what a crash left behind and tell `on_untold`; then write until cancelled."""
-        await self._look_back(on_untold)
+    async def run(self) -> None:
+        """Restore what a crash left behind; then write until cancelled."""
+        await self._look_back()
         await whenever(self._work, self.write, after=self._interval)
 
     async def write(self) -> None:
@@ -76,7 +68,7 @@ class Summaries:
                     return
                 raise
 
-    async def _look_back(self, on_untold: OnUntold) -> None:
+    async def _look_back(self) -> None:
         while True:
             try:
                 recent = await self._entries.recent(LOOKED_BACK)
@@ -86,14 +78,6 @@ class Summaries:
                 continue
             for conversation, both in participants.items():
                 self._restore(conversation, both, recent[conversation])
-            since = datetime.now(UTC) - UNTOLD
-            on_untold(
-                [
-                    Announcement(conversation, *both, recent[conversation].head)
-                    for conversation, both in participants.items()
-                    if recent[conversation].at > since
-                ]
-            )
             return
 
     def _restore(self, conversation: str, participants: tuple[str, str], newest: Recent) -> None:

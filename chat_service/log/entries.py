@@ -1,5 +1,6 @@
 """What a conversation's log consists of, and the drafts that ask to be appended to it."""
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
@@ -79,7 +80,7 @@ class Draft(Struct, frozen=True, eq=False):
     """An entry that asks to be appended; made by `message`, `edit` or `delete`.
 
     `origin` is the socket that sent it, which gets the answer instead of the event. `target` is
-    the message that an edit or a deletion changes.
+    the message that an edit or a deletion changes. `came_at` is by the monotonic clock.
     """
 
     conversation: Conversation
@@ -91,6 +92,7 @@ class Draft(Struct, frozen=True, eq=False):
     origin: object
     kind: Kind
     target: UUID | None
+    came_at: float = field(default_factory=time.monotonic)
 
     @classmethod
     def message(
@@ -147,37 +149,23 @@ class Draft(Struct, frozen=True, eq=False):
 
 
 class Committed(Struct, gc=False):
-    """A draft and its durable entry; `repeated` if the entry was stored before this draft came.
-
-    `previous_at` is when the entry before it was written, or later (milliseconds since the epoch;
-    0 for the first entry). `late_after`, as in `Announcement`, is set if this entry or an earlier
-    one could not be read for a while. A repeat without it was announced before, unless a crash
-    came in between.
-    """
+    """A draft and its durable entry; `repeated` if the entry was stored before this draft came. A
+    repeat was announced before, unless a crash or an outage came in between."""
 
     draft: Draft
     entry: Entry
-    previous_at: int
-    repeated: bool
-    late_after: int | None = None
+    repeated: bool = False
 
 
 class Announcement(Struct, frozen=True, array_like=True, gc=False):
-    """A conversation has entries up to `head`, whether or not anybody was told of them.
-
-    If `late_after` is set, entries after that position may have become readable only long after
-    they were written: a device that resumed in the meantime may lack them.
-    """
+    """A majority has entries of a conversation up to `head`, whether or not anybody was told."""
 
     conversation: str
     first: str
     second: str
     head: Seq
-    late_after: Seq | None = None
 
 
 def joined(one: Announcement, other: Announcement) -> Announcement:
     """One announcement that says what these two of the same conversation say."""
-    late = [news.late_after for news in (one, other) if news.late_after is not None]
-    head = max(one.head, other.head)
-    return Announcement(one.conversation, one.first, one.second, head, min(late, default=None))
+    return one if one.head >= other.head else other

@@ -9,25 +9,14 @@ import time
 from collections.abc import Callable
 from zlib import crc32
 
-from msgspec import Struct
-
+from chat_service.log.bounds import LogSettings, busy
 from chat_service.log.counts import LogCounts
 from chat_service.log.entries import Draft
 from chat_service.log.heads import Heads
 from chat_service.log.in_doubt import InDoubtWrites, OnDoubt
 from chat_service.log.lane import Lane, OnCommit
 from chat_service.log.store import EntryStore
-from shared.errors import Unavailable
 from shared.tasks import together
-
-
-class LogSettings(Struct, frozen=True):
-    """`lanes` commit at the same time, each `batch` messages at most; a lane refuses drafts while
-    `max_pending` wait in it."""
-
-    lanes: int = 1
-    batch: int = 256
-    max_pending: int = 20_000
 
 
 class MessageLog:
@@ -41,7 +30,7 @@ class MessageLog:
         self.counts = LogCounts()
         self._in_doubt = InDoubtWrites(store)
         self._lanes = [
-            Lane(store, self.heads, self._in_doubt, self.counts, settings.batch, clock)
+            Lane(store, self.heads, self._in_doubt, self.counts, settings, clock)
             for _ in range(settings.lanes)
         ]
         self._max_pending = settings.max_pending
@@ -49,14 +38,18 @@ class MessageLog:
     def submit(self, draft: Draft) -> None:
         """Queue `draft`; its `settle` is called once it is durable or refused.
 
-        Raises `Unavailable` while too many drafts wait.
+        Raises `Unavailable` where it would wait too long, or too many drafts wait.
         """
-        lanes = self._lanes
-        lane = lanes[0 if len(lanes) == 1 else crc32(draft.conversation.id.encode()) % len(lanes)]
+        lane = self._lane(draft.conversation.id)
         if lane.waiting >= self._max_pending:
             self.counts.failed += 1
-            raise Unavailable("Too many messages wait for the database.", retry_after=1.0)
+            raise busy()
         lane.submit(draft)
+
+    def observe(self, conversation: str, seq: int, at: int) -> None:
+        """Another instance committed this entry, at `at` (milliseconds since the epoch)."""
+        self.heads.observe(conversation, seq, at)
+        self._lane(conversation).observed(conversation)
 
     async def run(self, on_commit: OnCommit, on_doubt: OnDoubt) -> None:
         """Commit until cancelled.
@@ -70,6 +63,10 @@ class MessageLog:
         """Returns once nothing waits and nothing is being committed."""
         for lane in self._lanes:
             await lane.drained()
+
+    def _lane(self, conversation: str) -> Lane:
+        lanes = self._lanes
+        return lanes[0 if len(lanes) == 1 else crc32(conversation.encode()) % len(lanes)]
 
     @property
     def under_way(self) -> int:

@@ -3,6 +3,7 @@ election may still roll back. Driver types stay in this file.
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -62,6 +63,20 @@ class EntryQueries:
                 sender = row["sender"]
                 recent.sent[sender] = max(recent.sent.get(sender, 0), row["seq"])
         return found
+
+    async def positions(self, conversation: str, first: int, before: int) -> set[int]:
+        """The positions of a conversation, from `first` on and before `before`, with an entry."""
+        query = {"convo": conversation, "seq": {"$gte": first, "$lt": before}}
+        with reachable():
+            rows = await self._messages.find(query, {"_id": 0, "seq": 1}).to_list(None)
+        return {row["seq"] for row in rows}
+
+    async def written_by(self, boot: str, since: datetime) -> set[str]:
+        """The conversations to which the instance life `boot` has written since then."""
+        query = {"boot": boot, "timestamp": {"$gte": since}}
+        with reachable():
+            rows = await self._messages.find(query, {"_id": 0, "convo": 1, "with": 1}).to_list(None)
+        return {id for row in rows for id in (row["convo"], *row.get("with", ()))}
 
     async def by_ids(self, ids: Iterable[UUID]) -> dict[UUID, Entry]:
         """The stored entries among `ids`, by id."""
@@ -206,13 +221,11 @@ def _lookup(name: str, pipeline: list[Document], let: Document | None = None) ->
     return {"$lookup": stage | ({"let": let} if let else {})}
 
 
-async def _heads(
-    messages: Collection, conversations: Iterable[str], **options: int
-) -> dict[str, Head]:
-    ids = list(conversations)
-    # MongoDB plans exactly this shape as a DISTINCT_SCAN: one index seek per conversation.
-    pipeline: list[Document] = [
-        {"$match": {"convo": {"$in": ids}}},
+def head_stages(conversations: Sequence[str]) -> list[Document]:
+    """Stages for an aggregation of entries, whose rows are for `heads_of`. MongoDB plans exactly
+    this shape as a DISTINCT_SCAN: one index seek for each conversation."""
+    return [
+        {"$match": {"convo": {"$in": conversations}}},
         {"$sort": {"convo": -1, "seq": -1}},
         {
             "$group": {
@@ -222,10 +235,20 @@ async def _heads(
             }
         },
     ]
-    with reachable():
-        rows = await messages.aggregate(pipeline, **options).to_list(None)
+
+
+def heads_of(conversations: Iterable[str], rows: Iterable[Document]) -> dict[str, Head]:
+    """The head of each conversation, `EMPTY` for one without entries."""
     found = {row["_id"]: Head(row["seq"], milliseconds(row["at"])) for row in rows}
-    return {conversation: found.get(conversation, EMPTY) for conversation in ids}
+    return {conversation: found.get(conversation, EMPTY) for conversation in conversations}
+
+
+async def _heads(
+    messages: Collection, conversations: Iterable[str], **options: int
+) -> dict[str, Head]:
+    ids = list(conversations)
+    with reachable():
+        return heads_of(ids, await messages.aggregate(head_stages(ids), **options).to_list(None))
 
 
 def _matching(query: PageQuery) -> Document:

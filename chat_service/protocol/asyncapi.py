@@ -28,8 +28,14 @@ The server takes a socket's ops in order, and each answer repeats the `id` of it
 event answers (`typing`, `mark`) is answered only if it is refused, with `error`.
 
 A conversation is a log whose entries are numbered from 1 (`seq`). A client's cursor is the number
-up to which it has every entry. After a reconnect, and when it receives `resync`, the client sends
-`resume` with its cursors. Ignore fields and events that you do not know: more may be added.
+up to which it has every entry. Of the entries that it receives, a client applies the next one,
+ignores one that it has, and keeps one that is further on: if the entries between do not come
+within half a second, it sends `resume`. When `head` names a position above its cursor, it does so
+at once. Both need only the conversation in question (`only`). A client without a cursor takes
+entry 1 for the next one, and loads the newest page of history at any other. After a reconnect, and
+when it receives `resync`, a client sends `resume` with all its cursors. It has one `resume` under
+way at a time, and after one that brought nothing new it waits longer before the next. Ignore
+fields and events that you do not know: more may be added.
 
 `x-close-codes` lists the codes with which the server closes a socket, in addition to those of
 RFC 6455 that WebSocket libraries send by themselves. `x-error-codes` lists the codes of `error`;

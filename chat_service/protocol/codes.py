@@ -18,6 +18,13 @@ class CloseCode(IntEnum):
         member.meaning = meaning
         return member
 
+    PROTOCOL_ERROR = 1002, "A frame was not as RFC 6455 says, for instance without a mask."
+    INVALID_TEXT = 1007, "A frame was not UTF-8: reconnect, but do not send it again."
+    FLOOD = (
+        1008,
+        "Too many pings, pongs or empty fragments. The connection is cut off, so the client may see"
+        " 1006 instead.",
+    )
     TOO_BIG = 1009, "A frame exceeded `limits.frame_bytes`: reconnect, but do not send it again."
     RESTART = 1012, "This instance is stopping: reconnect after the delay given in `going_away`."
     TRY_AGAIN = 1013, "This instance is full, or cannot verify tokens at the moment."

@@ -99,7 +99,16 @@ class Deleted(_Event, frozen=True, tag="deleted"):
 
 
 LogEvent = Message | Edited | Deleted
-"""An entry of a conversation's log. Entries arrive in `seq` order."""
+"""An entry of a conversation's log."""
+
+
+class HeadEvent(_Event, frozen=True, tag="head"):
+    """The conversation has entries up to `seq`, and it may be that not all of them were sent. If
+    `seq` is above your cursor, resume with `only` set."""
+
+    conversation: str
+    participants: tuple[str, str]
+    seq: int
 
 
 class MarkerEvent(_Event, frozen=True, tag="marker"):
@@ -142,7 +151,8 @@ class ResumedConversation(Struct, frozen=True):
 
 
 class Resumed(_Event, frozen=True, tag="resumed", omit_defaults=True):
-    """The end of a resume. It includes conversations that you did not name. Live events follow."""
+    """The end of a resume. Without `only` it includes conversations that you did not name. Live
+    events follow."""
 
     conversations: dict[str, ResumedConversation]
     id: Answered = None
@@ -188,6 +198,7 @@ ServerEvent = (
     | Message
     | Edited
     | Deleted
+    | HeadEvent
     | MarkerEvent
     | TypingEvent
     | PresenceEvent

@@ -21,7 +21,7 @@ EXAMPLES: tuple[ops.ClientOp | events.ServerEvent, ...] = (
     ops.Delete(_DELETION, _CONVERSATION, _HELLO),
     ops.Typing(_BOB, active=True),
     ops.Mark(_CONVERSATION, received=17, read=16),
-    ops.Resume({_CONVERSATION: 12}, "after-reconnect"),
+    ops.Resume({_CONVERSATION: 12}, id="after-reconnect"),
     ops.Ping("7"),
     events.Welcome(
         connection="f0a6c1d29d0b4c0f8c53a1b6f5f2d7e4",
@@ -34,6 +34,7 @@ EXAMPLES: tuple[ops.ClientOp | events.ServerEvent, ...] = (
     events.Message(_CONVERSATION, 13, _HELLO, _ANN, _BOTH, _NOON, "Helo Bob", sent_at=_NOON),
     events.Edited(_CONVERSATION, 14, _EDIT, _HELLO, _ANN, _BOTH, _NOON, "Hello Bob"),
     events.Deleted(_CONVERSATION, 15, _DELETION, _HELLO, _ANN, _BOTH, _NOON),
+    events.HeadEvent(_CONVERSATION, _BOTH, 15),
     events.MarkerEvent(_CONVERSATION, _BOB, received=15, read=13),
     events.TypingEvent(_CONVERSATION, _BOB, active=True),
     events.PresenceEvent(_BOB, "online", _NOON),

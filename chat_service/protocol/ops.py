@@ -1,5 +1,6 @@
 """The ops: every frame that a client may send, as JSON text. `type` names the struct."""
 
+import re
 from typing import Annotated
 from uuid import UUID
 
@@ -72,9 +73,11 @@ class Typing(_Op, frozen=True, tag="typing"):
 
 
 class Resume(_Op, frozen=True, tag="resume"):
-    """Ask for everything after these cursors. A cursor of 0 is the beginning."""
+    """Ask for everything after these cursors. A cursor of 0 is the beginning. With `only`, the
+    answer is about these conversations alone; otherwise it names the newest of the others too."""
 
     cursors: dict[ConversationId, Seq]
+    only: bool = False
     id: Reference | None = None
 
 
@@ -95,12 +98,20 @@ class _Referenced(Struct):
 
 
 _referenced = msgspec.json.Decoder(_Referenced)
+_WRITTEN_ID = re.compile(rb'"id"\s*:\s*"([\x20\x21\x23-\x5b\x5d-\x7e]{1,64})"')
+"""Quotes within a string are escaped, so this can only be a field. A UUID has no other letters."""
 
 
 def op_id(data: bytes) -> str | None:
-    """The `id` of a frame that did not decode, for the error to repeat; None if it has none."""
+    """The `id` of a frame that did not decode, for the error to repeat; None if it has none.
+
+    Where the frame is no JSON, or no text, it is what stands where an `id` would.
+    """
     try:
         found = _referenced.decode(data).id
-    except (ValueError, RecursionError):
+    except msgspec.ValidationError:
         return None
+    except (ValueError, RecursionError):
+        written = _WRITTEN_ID.search(data)
+        found = None if written is None else written.group(1).decode()
     return found if found is not None and len(found) <= 64 else None

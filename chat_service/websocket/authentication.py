@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from chat_service.protocol import Auth, CloseCode, op_decoder, op_id
 from chat_service.websocket.socket import WebSocket
-from shared.decoding import decode
+from shared.decoding import decode, is_utf8
 from shared.errors import ServiceError, Unauthorized
 from shared.tokens import Claims, TokenVerifier
 
@@ -30,7 +30,7 @@ async def first_frame(ws: WebSocket, verifier: TokenVerifier, seconds: float) ->
     within `seconds`. Otherwise the socket is closed, and the result is None."""
     try:
         async with asyncio.timeout(seconds):
-            message = await ws.receive()
+            message = await ws.next_message()
     except TimeoutError:
         await ws.close(code=CloseCode.AUTH_TIMEOUT, message=b"no auth op in time")
         return None
@@ -45,6 +45,9 @@ async def first_frame(ws: WebSocket, verifier: TokenVerifier, seconds: float) ->
             raise Unauthorized("The first op must be auth.")
         return await verified(verifier, op.token)
     except ServiceError as error:
+        if not is_utf8(data):
+            await ws.refuse_bytes(error, op_id(data))
+            return None
         code = CloseCode.TRY_AGAIN if error.status == 503 else CloseCode.UNAUTHORIZED
         await ws.refuse(error, op_id(data), code)
         return None

@@ -11,8 +11,10 @@ from chat_service.log import MessageLog
 from chat_service.messaging import Messaging
 from chat_service.protocol import Limits
 from chat_service.settings import ChatSettings
+from chat_service.websocket.attention import Attention
 from chat_service.websocket.counts import SocketCounts
 from chat_service.websocket.resume import Resumption
+from chat_service.websocket.strangers import Strangers
 from shared.rates import RateLimiter
 from shared.tokens import TokenVerifier
 
@@ -33,6 +35,8 @@ class Backend(Struct, frozen=True):
     resumption: Resumption
     marking: Marking
     rates: RateLimiter | None
+    strangers: Strangers
+    attention: Attention
     draining: asyncio.Event
     counts: SocketCounts
 

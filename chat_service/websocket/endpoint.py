@@ -4,6 +4,7 @@ It must never know MongoDB or RabbitMQ.
 """
 
 import asyncio
+import re
 
 from aiohttp import web
 
@@ -14,9 +15,19 @@ from chat_service.websocket.authentication import Credentials, first_frame, veri
 from chat_service.websocket.backend import Backend
 from chat_service.websocket.ops import SocketOps
 from chat_service.websocket.socket import WebSocket
-from shared.errors import ForeignOrigin, InvalidInput, TooManyConnections, Unauthorized, Unavailable
+from shared.errors import (
+    ForeignOrigin,
+    MalformedRequest,
+    TooManyConnections,
+    Unauthorized,
+    Unavailable,
+    UpgradeRequired,
+)
+from shared.http.addresses import client_address, one_client
 from shared.http.endpoints import Endpoint, bearer
+from shared.http.serving import watch_received
 
+_KEY = re.compile("[A-Za-z0-9+/]{22}==")
 SCHEMES = ("https", "http")
 DRAIN_SPREAD_SECONDS = 5.0
 """Sockets of an instance that stops are asked to come back spread over this time."""
@@ -33,20 +44,29 @@ class Sockets:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """`GET /ws`. Raises a `ServiceError` only before the upgrade."""
         settings, verifier = self._backend.settings, self._backend.verifier
+        _check_upgrade(request)
         self._admit(request)
         token = bearer(request)
         credentials = None if token is None else await verified(verifier, token)
         ws = self._socket(request)
-        await ws.prepare(request)
-        self._open.add(ws)
         try:
             if credentials is None:
-                credentials = await first_frame(ws, verifier, settings.auth_seconds)
+                with self._backend.strangers.one(one_client(client_address(request))):
+                    await self._open_socket(ws, request)
+                    credentials = await first_frame(ws, verifier, settings.auth_seconds)
+            else:
+                await self._open_socket(ws, request)
             if credentials is not None:
                 await self._serve(ws, credentials)
         finally:
             self._open.discard(ws)
+            self._backend.counts.floods += ws.flooded
         return ws
+
+    async def _open_socket(self, ws: WebSocket, request: web.Request) -> None:
+        watch_received(request, ws.received)
+        await ws.prepare(request)
+        self._open.add(ws)
 
     async def check(self) -> str | None:
         """For readiness: None unless this instance is stopping."""
@@ -75,7 +95,7 @@ class Sockets:
         self._check_origin(request)
         if self._backend.draining.is_set():
             raise Unavailable("This instance is stopping.", retry_after=1.0)
-        if len(self._open) >= self._backend.settings.max_connections:
+        if self._backend.hub.count >= self._backend.settings.max_connections:
             raise TooManyConnections("This instance is full; try again.", retry_after=1.0)
 
     def _check_origin(self, request: web.Request) -> None:
@@ -98,7 +118,7 @@ class Sockets:
             transport,
             Writer(transport, settings.max_write_buffer, self._flusher),
             heartbeat=settings.heartbeat_seconds,
-            max_frame_bytes=settings.max_frame_bytes,
+            max_frame_bytes=settings.max_frame_bytes + 1,  # aiohttp refuses this length itself
         )
 
     async def _serve(self, ws: WebSocket, credentials: Credentials) -> None:
@@ -122,6 +142,24 @@ class Sockets:
 SOCKETS = web.AppKey("sockets", Sockets)
 
 
+def _check_upgrade(request: web.Request) -> None:
+    """Raises `UpgradeRequired` with what is missing of RFC 6455, section 4.2.1."""
+    headers = request.headers
+    wanted = {
+        "Upgrade": ("websocket", headers.get("Upgrade", "").lower()),
+        "Connection": ("upgrade", headers.get("Connection", "").lower()),
+        "Sec-WebSocket-Version": ("13", headers.get("Sec-WebSocket-Version", "")),
+    }
+    for name, (value, given) in wanted.items():
+        if value not in [part.strip() for part in given.split(",")]:
+            raise UpgradeRequired(
+                f"A WebSocket begins with the header {name}: {value}; it is missing or another."
+                " A proxy in front may have taken it away."
+            )
+    if not _KEY.fullmatch(headers.get("Sec-WebSocket-Key", "")):
+        raise MalformedRequest("The header Sec-WebSocket-Key must be 16 bytes in base64.")
+
+
 async def websocket(request: web.Request) -> web.StreamResponse:
     return await request.app[SOCKETS].handle(request)
 
@@ -137,7 +175,13 @@ ENDPOINTS = (
             " or, where a browser cannot send that, in the first frame."
         ),
         replies={101: None},
-        errors=(Unauthorized, ForeignOrigin, InvalidInput, TooManyConnections),
+        errors=(
+            MalformedRequest,
+            Unauthorized,
+            ForeignOrigin,
+            TooManyConnections,
+            UpgradeRequired,
+        ),
         public=True,
     ),
 )

@@ -6,6 +6,7 @@ socket's next op does not wait for the database.
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import assert_never, cast
 
@@ -13,14 +14,21 @@ from aiohttp import WSMsgType
 
 from chat_service import protocol
 from chat_service.delivery import Connection, WriterState
-from chat_service.log import Conversation, Draft, Entry
+from chat_service.log import Conversation, Draft, Entry, with_other
 from chat_service.protocol import Ack, CloseCode, Pong, Resumed, Welcome
 from chat_service.websocket.authentication import verified
 from chat_service.websocket.backend import Backend
 from chat_service.websocket.expiry import TokenExpiry
+from chat_service.websocket.refusals import Refusals
 from chat_service.websocket.socket import WebSocket, error_event
-from shared.decoding import decode
-from shared.errors import Forbidden, InternalError, RateLimited, ServiceError
+from shared.decoding import decode, is_utf8
+from shared.errors import (
+    Forbidden,
+    InternalError,
+    InvalidInput,
+    RateLimited,
+    ServiceError,
+)
 from shared.observability.logs import get_logger
 from shared.times import in_utc
 
@@ -30,8 +38,6 @@ TYPING_SECONDS = 1.0
 """A socket's `typing` to one person is passed on at most this often."""
 PAUSE_SECONDS = 1.0
 """The longest pause in reading a socket after one of its ops was refused for its rate."""
-TURN = 64
-"""Ops of one socket in one turn of the event loop, at most; then other tasks have their turn."""
 CATCH_UP_SECONDS = 60.0
 """A peer that takes longer to read the entries of a resume is cut off."""
 
@@ -41,7 +47,16 @@ _OPEN = WriterState.OPEN
 class SocketOps:
     """One socket from its welcome to its close."""
 
-    __slots__ = ("_backend", "_connection", "_employee", "_expiry", "_typing_to", "_window", "_ws")
+    __slots__ = (
+        "_backend",
+        "_connection",
+        "_employee",
+        "_expiry",
+        "_refusals",
+        "_typing_to",
+        "_window",
+        "_ws",
+    )
 
     def __init__(self, ws: WebSocket, connection: Connection, backend: Backend) -> None:
         self._ws = ws
@@ -51,6 +66,7 @@ class SocketOps:
         self._employee = connection.employee
         self._expiry = TokenExpiry(connection)
         self._typing_to: dict[Conversation, float] = {}
+        self._refusals = Refusals()
 
     async def run(self) -> None:
         """Returns when the socket is closed, by whomever. The connection is in the hub already."""
@@ -81,18 +97,16 @@ class SocketOps:
                 limits=self._backend.limits,
             )
         )
-        self._connection.gate.release({}, self._backend.delivery.sequencer.position)
+        self._connection.gate.release({})
         self._expiry.watch()
 
     async def _read(self) -> None:
         ws, outgoing = self._ws, self._ws.outgoing
-        received = 0
+        attention = self._backend.attention
         while outgoing.state is _OPEN:
-            # What has arrived is received without a pause in between, and may be very much.
-            received += 1
-            if received % TURN == 0:
-                await asyncio.sleep(0)
-            message = await ws.receive()
+            message = await ws.next_message()
+            if not attention.take():
+                await attention.wait()
             if self._backend.draining.is_set() and message.type is WSMsgType.TEXT:
                 continue
             if message.type is WSMsgType.TEXT:
@@ -127,7 +141,13 @@ class SocketOps:
                 case _:
                     assert_never(op)
         except ServiceError as error:
+            if error.retry_after is not None:
+                op = op or decoded(data)
+                self._note_refusal(op, error)
             id = protocol.op_id(data) if op is None else op.id
+            if op is None and not is_utf8(data):
+                await self._ws.refuse_bytes(error, id)
+                return
             self._connection.send(error_event(error, id))
             if isinstance(error, RateLimited) and error.retry_after is not None:
                 # The end of the socket waits as well, hence not for longer.
@@ -145,6 +165,7 @@ class SocketOps:
             conversation = await messaging.conversations.open(
                 self._employee, op.to, connection.token
             )
+        self._refusals.check(conversation.id, op.id)
         if not self._window.free:
             await self._window.room()
         sent_at = None if op.sent_at is None else in_utc(op.sent_at, "$.sent_at")
@@ -165,6 +186,7 @@ class SocketOps:
     async def _amend(self, op: protocol.Edit | protocol.Delete) -> None:
         messaging = self._backend.messaging
         conversation = await messaging.conversations.get(self._employee, op.conversation)
+        self._refusals.check(conversation.id, op.id)
         await self._window.room()
         about = (conversation, op.id, self._employee, op.message)
         if isinstance(op, protocol.Edit):
@@ -185,7 +207,17 @@ class SocketOps:
             ack = Ack(outcome.id, outcome.conversation, outcome.seq, outcome.timestamp)
             self._connection.send(ack)
         else:
+            self._refusals.note(draft.conversation.id, draft.id, outcome)
             self._connection.send(error_event(outcome, draft.id))
+
+    def _note_refusal(self, op: protocol.ClientOp | None, error: ServiceError) -> None:
+        """`op` may come again; what was sent to its conversation after it must not come first."""
+        match op:
+            case protocol.Send():
+                with suppress(InvalidInput):
+                    self._refusals.note(with_other(self._employee, op.to, "$.to").id, op.id, error)
+            case protocol.Edit() | protocol.Delete():
+                self._refusals.note(op.conversation, op.id, error)
 
     async def _typing(self, op: protocol.Typing) -> None:
         conversations = self._backend.messaging.conversations
@@ -210,7 +242,7 @@ class SocketOps:
         covered: dict[str, int] = {}
         try:
             await self._window.quiet()
-            missed = await backend.resumption.catch_up(self._employee, op.cursors)
+            missed = await backend.resumption.catch_up(self._employee, op.cursors, only=op.only)
             connection.writer.flush()
             async with asyncio.timeout(CATCH_UP_SECONDS):
                 for event in missed.events:
@@ -222,7 +254,7 @@ class SocketOps:
         except (TimeoutError, ConnectionError):
             connection.writer.cut_off()
         finally:
-            connection.gate.release(covered, backend.delivery.sequencer.position)
+            connection.gate.release(covered)
 
     async def _replace_token(self, op: protocol.Auth) -> None:
         connection = self._connection
@@ -234,3 +266,12 @@ class SocketOps:
         connection.token = op.token
         self._expiry.watch()
         connection.send(Ack(op.id))
+
+
+def decoded(data: bytes) -> protocol.ClientOp | None:
+    """The op in a frame that was not looked at; None where it is none."""
+    try:
+        op: protocol.ClientOp = decode(protocol.op_decoder, data)
+    except ServiceError:
+        return None
+    return op

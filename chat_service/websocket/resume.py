@@ -10,6 +10,7 @@ from chat_service.inbox import InboxStore
 from chat_service.log import Conversation, EntryStore
 from chat_service.protocol import ResumedConversation, encode
 from shared.errors import FieldProblem, InvalidInput, NotParticipant
+from shared.fair import FairLimit
 
 READ_AT_ONCE = 256
 """Entries in one read: at most 4 MiB, with the longest texts."""
@@ -45,30 +46,40 @@ class Resumption:
         self,
         inbox: InboxStore,
         store: EntryStore,
+        reads: FairLimit,
         limits: ResumeLimits,
     ) -> None:
+        """`reads` bounds how many resumes read at once."""
         self._inbox = inbox
         self._store = store
+        self._reads = reads
         self._limits = limits
 
-    async def catch_up(self, employee: str, cursors: Mapping[str, int]) -> CatchUp:
+    async def catch_up(
+        self, employee: str, cursors: Mapping[str, int], *, only: bool = False
+    ) -> CatchUp:
         """Everything after `cursors`, as far as the limits go.
 
-        Of the employee's other conversations, the newest are named with their heads. Call it only
-        while the socket's live events are held. Raises `InvalidInput`, `NotParticipant` or
-        `Unavailable`.
+        Unless `only` is set, the newest of the employee's other conversations are named with their
+        heads. Call it only while the socket's live events are held. Raises `InvalidInput`,
+        `NotParticipant` or `Unavailable`.
         """
         if len(cursors) > self._limits.conversations:
             raise InvalidInput(
                 f"A resume names at most {self._limits.conversations} conversations.",
                 problems=(FieldProblem("$.cursors", f"has {len(cursors)}"),),
             )
+        async with self._reads.turn(employee):
+            return await self._read(employee, cursors, only)
+
+    async def _read(self, employee: str, cursors: Mapping[str, int], only: bool) -> CatchUp:
         named = await self._inbox.of(employee, cursors)
         for conversation in cursors:
             if conversation not in named:
                 raise NotParticipant(f"You do not take part in a conversation {conversation!r}.")
-        newest = await self._inbox.newest_of(employee, self._limits.conversations)
-        heads = await self._store.heads({**newest, **named})
+        most = self._limits.conversations
+        others = {} if only else await self._inbox.newest_of(employee, most)
+        heads = await self._store.heads({**others, **named})
         events, sent = await self._missed(cursors, named, {id: heads[id].seq for id in named})
         conversations = {
             id: ResumedConversation(

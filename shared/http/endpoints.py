@@ -32,6 +32,9 @@ MAX_TOKEN = 8192
 BODY_SECONDS = 20.0
 """For a whole body (64 KiB by default); a client that takes longer is an attack (slow loris)."""
 
+ENCODINGS = ("identity", "gzip", "deflate")
+"""Of a body."""
+
 ADMISSION: web.AppKey[Callable[[Claims], None]] = web.AppKey("admission")
 """Called with the caller of every request that is not public; raises `RateLimited`."""
 
@@ -90,7 +93,10 @@ def register(app: web.Application, endpoints: Iterable[Endpoint], origins: Itera
             # Match whole segments: aiohttp's own pattern excludes braces and would answer 404.
             pattern = re.sub(r"{(\w+)}", r"{\1:[^\\x2f]+}", endpoint.path)
             resources[endpoint.path] = cors.add(app.router.add_resource(pattern))
-        cors.add(resources[endpoint.path].add_route(endpoint.method, _handler(endpoint)))
+        handler = _handler(endpoint)
+        cors.add(resources[endpoint.path].add_route(endpoint.method, handler))
+        if endpoint.method == "GET":  # aiohttp leaves the body out
+            cors.add(resources[endpoint.path].add_route("HEAD", handler))
 
 
 def bearer(request: web.Request) -> str | None:
@@ -148,8 +154,7 @@ async def _call(
 
 
 async def _body(request: web.Request, decoder: msgspec.json.Decoder[Any]) -> Any:
-    if request.content_type != "application/json":
-        raise UnsupportedMediaType("Send the header Content-Type: application/json.")
+    _check_encoding(request)
     try:
         if request.content.is_eof():  # it arrived together with the headers
             data = await request.read()
@@ -165,6 +170,17 @@ async def _body(request: web.Request, decoder: msgspec.json.Decoder[Any]) -> Any
     if not data:
         raise MalformedBody("The body is empty; JSON was expected.")
     return decode(decoder, data)
+
+
+def _check_encoding(request: web.Request) -> None:
+    """Raises `UnsupportedMediaType` unless the body is JSON in UTF-8 (RFC 8259, section 8.1), as it
+    is or compressed in a way that aiohttp decodes."""
+    if request.content_type != "application/json":
+        raise UnsupportedMediaType("Send the header Content-Type: application/json.")
+    if (request.charset or "utf-8").lower() not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType("JSON is sent in UTF-8; this names another charset.")
+    if request.headers.get("Content-Encoding", "identity").lower() not in ENCODINGS:
+        raise UnsupportedMediaType(f"The body may be encoded as: {', '.join(ENCODINGS)}.")
 
 
 def path_parameters(path: str) -> list[str]:

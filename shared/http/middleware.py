@@ -46,7 +46,7 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
     remote = client_address(request)
     about = REQUEST.set((request_id, remote))
     try:
-        response = await handler(request)
+        response = _options(request) or await handler(request)
     except ServiceError as error:
         response = problems.reply(error, request_id)
     except web.HTTPException as error:
@@ -58,6 +58,20 @@ async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
         REQUEST.reset(about)
     _account(request, response.status, time.perf_counter() - started, request_id, remote)
     return response
+
+
+def _options(request: web.Request) -> web.Response | None:
+    """The methods of a path, for who asks for them and is no browser with a preflight."""
+    if request.method != "OPTIONS" or "Origin" in request.headers:
+        return None
+    resource = request.match_info.route.resource
+    if resource is not None:
+        methods = {route.method for route in resource}
+    elif isinstance(error := request.match_info.http_exception, web.HTTPMethodNotAllowed):
+        methods = set(error.allowed_methods)
+    else:
+        return None
+    return web.Response(status=204, headers={"Allow": ", ".join(sorted(methods | {"OPTIONS"}))})
 
 
 async def stamp(request: web.Request, response: web.StreamResponse) -> None:
@@ -98,8 +112,8 @@ def _from_aiohttp(error: web.HTTPException, request_id: str) -> web.StreamRespon
         return response
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         mapped = BodyTooLarge("The body is larger than this service allows.")
-    elif error.status == 403:
-        mapped = Forbidden("This origin, method or header is not allowed here.")
+    elif error.status == 403:  # aiohttp-cors says which origin, method or header it is
+        mapped = Forbidden(f"{(error.text or error.reason)[:300]}.")
     elif error.status == 404:
         mapped = NotFound("There is no such path.")
     elif error.status >= 500:

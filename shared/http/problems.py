@@ -34,6 +34,8 @@ def reply(error: ServiceError, request_id: str) -> web.Response:
     headers = {}
     if error.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="messaging"'
+    if error.status == 426:  # RFC 9110, section 15.5.22; RFC 6455, section 4.4
+        headers |= {"Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     if error.retry_after is not None:
         headers["Retry-After"] = str(math.ceil(error.retry_after))
     problem = Problem(

@@ -71,6 +71,12 @@ async def serve(app: web.Application, settings: Settings, announce: Callable[[st
         await runner.cleanup()
 
 
+def watch_received(request: web.BaseRequest, received: Callable[[bytes], None]) -> None:
+    """Call `received` with what each read of this connection brings from now on."""
+    if isinstance(request.protocol, _Connection):
+        request.protocol.received = received
+
+
 class _Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
@@ -112,10 +118,14 @@ class _Server(web.Server):
 class _Connection(RequestHandler):
     """One connection; its limits hold until it becomes a WebSocket."""
 
-    __slots__ = ("_first_request", "_header_bytes")
+    __slots__ = ("_first_request", "_header_bytes", "received")
+
+    received: Callable[[bytes], None] | None
+    """Called with the bytes that came, before these are parsed."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self.received = None
         # RFC 5482; Linux applies it to closed windows too, and after our side has closed.
         transport.get_extra_info("socket").setsockopt(
             socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_SECONDS * 1000)
@@ -131,6 +141,8 @@ class _Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         if self._current_request is not None:
+            if self.received is not None:
+                self.received(data)
             super().data_received(data)
             return
         requests = self._request_count

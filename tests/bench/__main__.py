@@ -16,7 +16,7 @@ from typing import Any
 import uvloop
 
 from deploy import ROOT
-from tests.bench.figures import connections, flatness, login, messages, rest, start
+from tests.bench.figures import connections, flatness, login, messages, rest, start, strangers, talk
 from tests.bench.machine import describe, summary
 from tests.bench.report import Goal, Line, table, write_json
 from tests.bench.stage import Stage
@@ -41,6 +41,10 @@ FIGURES: dict[str, Figure] = {
     "resume": connections.resume,
     "login": login.login,
     "start": start.start,
+    "talk": talk.talk,
+    "calm": talk.calm,
+    "strangers": strangers.strangers,
+    "burst": strangers.burst,
 }
 
 

@@ -6,9 +6,10 @@ and fails when one is missing, comes twice or is refused.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from random import getrandbits
+from random import Random, getrandbits
 from typing import TypeVar
 
 import msgspec
@@ -54,7 +55,11 @@ class Meter:
         self.sent = 0
         self.acked = 0
         self.delivered = 0
+        self.heads = 0
+        """Times that somebody was told of entries which were not sent."""
         self.latencies: list[float] = []
+        self.ack_latencies: list[float] = []
+        """Of talkers alone."""
         self.failure: str | None = None
         self.frame_bytes = (0, 0)
         """Of the last ack and the last delivery."""
@@ -89,6 +94,8 @@ class Socket(WSListener):
             self.welcomed.set()
         elif event.type in ("error", "resync", "going_away"):
             self.meter.failure = f"{event.type} {event.code}{event.detail}{event.reason}"
+        elif event.type == "head":
+            self.meter.heads += 1
         self.on_event(event.type, payload)
 
     def send(self, frame: bytes) -> None:
@@ -137,6 +144,23 @@ class Sender(Socket):
         )
 
 
+class Talker(Receiver, Sender):
+    """Somebody who sends and receives."""
+
+    def __init__(self, meter: Meter) -> None:
+        super().__init__(meter)
+        self._due: deque[float] = deque()
+
+    def take(self, payload: bytes) -> None:
+        if payload.startswith(_ACK):  # those of one conversation come in its order
+            self.meter.ack_latencies.append(time.perf_counter() - self._due.popleft())
+        super().take(payload)
+
+    def fire(self, due: float) -> None:
+        self._due.append(due)
+        super().fire(due)
+
+
 class Reading(Struct, frozen=True):
     """A measured stretch of a run. `cpu` are seconds by group of processes, `client` our own."""
 
@@ -145,6 +169,7 @@ class Reading(Struct, frozen=True):
     cpu: Mapping[str, float]
     client: float
     latencies: Sequence[float]
+    ack_latencies: Sequence[float] = ()
 
     @property
     def rate(self) -> float:
@@ -160,9 +185,10 @@ class Reading(Struct, frozen=True):
 
 
 class Crowd:
-    """Connected pairs: one sends, the other receives."""
+    """Connected pairs: one sends, the other receives; or `both` do both."""
 
-    def __init__(self) -> None:
+    def __init__(self, both: bool = False) -> None:
+        self._both = both
         self.meter = Meter()
         self._senders: list[Sender] = []
         self._sockets: list[Socket] = []
@@ -171,17 +197,24 @@ class Crowd:
         """`place` gives the URL of the instance that somebody connects to."""
         gate = asyncio.Semaphore(CONNECT_AT_ONCE)
 
-        async def one(pair: Pair) -> Sender:
+        async def one(pair: Pair) -> list[Sender]:
+            receives, sends = (Talker, Talker) if self._both else (Receiver, Sender)
             async with gate:
-                receiver = await connect(place(pair.receiver), pair.receiver, Receiver(self.meter))
+                receiver = await connect(place(pair.receiver), pair.receiver, receives(self.meter))
                 self._sockets.append(receiver)
-                sender = await connect(place(pair.sender), pair.sender, Sender(self.meter))
+                sender = await connect(place(pair.sender), pair.sender, sends(self.meter))
                 self._sockets.append(sender)
             sender.to = pair.receiver.email
-            return sender
+            if not isinstance(receiver, Talker):
+                return [sender]
+            receiver.to = pair.sender.email
+            return [sender, receiver]
 
         async with asyncio.timeout(PATIENCE_SECONDS):
-            self._senders = list(await asyncio.gather(*map(one, pairs)))
+            found = await asyncio.gather(*map(one, pairs))
+        self._senders = [sender for some in found for sender in some]
+        if self._both:  # in an open loop, nobody answers to order
+            Random(len(pairs)).shuffle(self._senders)
 
     async def closed_loop(
         self,
@@ -200,7 +233,7 @@ class Crowd:
             for _ in range(in_flight):
                 sender.fire(time.perf_counter())
         await asyncio.sleep(warm_seconds)
-        meter.latencies = []
+        meter.latencies, meter.ack_latencies = [], []
         acked, delivered = meter.acked, meter.delivered
         cpu = {group: cpu_seconds(pids) for group, pids in watched.items()}
         client, started = time.process_time(), time.perf_counter()
@@ -211,6 +244,7 @@ class Crowd:
             cpu={group: cpu_seconds(pids) - cpu[group] for group, pids in watched.items()},
             client=time.process_time() - client,
             latencies=sorted(meter.latencies),
+            ack_latencies=sorted(meter.ack_latencies),
         )
         for sender in senders:
             sender.firing = False
@@ -221,7 +255,9 @@ class Crowd:
         """`rate` messages a second over all senders in turn, whatever the answers do; a latency
         counts from when the schedule wanted the message sent (coordinated omission)."""
         meter, senders = self.meter, self._senders
-        meter.latencies = []
+        meter.latencies, meter.ack_latencies = [], []
+        if not senders:
+            rate = 0.0
         client, started = time.process_time(), time.perf_counter() + TICK_SECONDS
         total = round(seconds * rate)
         sent = 0
@@ -239,6 +275,7 @@ class Crowd:
             cpu={},
             client=time.process_time() - client,
             latencies=sorted(meter.latencies),
+            ack_latencies=sorted(meter.ack_latencies),
         )
 
     async def close(self) -> None:
@@ -256,7 +293,9 @@ class Crowd:
             await asyncio.sleep(0.005)
         if meter.failure is not None:
             raise Refused(meter.failure)
-        if not meter.sent == meter.acked == meter.delivered:
+        # A talker's device may be sent its own message, too, where a gap was read from the log.
+        twice = meter.delivered > meter.sent and not self._both
+        if not meter.sent == meter.acked <= meter.delivered or twice:
             raise Refused(
                 f"{meter.sent} messages sent, {meter.acked} acknowledged,"
                 f" {meter.delivered} delivered"
@@ -264,9 +303,11 @@ class Crowd:
 
 
 @asynccontextmanager
-async def crowd(pairs: Sequence[Pair], place: Callable[[Person], str]) -> AsyncIterator[Crowd]:
+async def crowd(
+    pairs: Sequence[Pair], place: Callable[[Person], str], both: bool = False
+) -> AsyncIterator[Crowd]:
     """Connected, and each sender has met its receiver."""
-    connected = Crowd()
+    connected = Crowd(both)
     try:
         await connected.connect(pairs, place)
         await connected.closed_loop(0.0, 1, {}, warm_seconds=0.5)

@@ -15,8 +15,8 @@ from tests.bench.stage import Stage
 
 ROUNDS = 5
 SECONDS = 0.4
-MOST = 3.2
-"""Times the echo ceiling; it is 1.8 on a quiet machine."""
+MOST = 5
+"""Times the echo ceiling; it is 2 to 3, depending on the machine."""
 
 
 @pytest.mark.timeout(90)

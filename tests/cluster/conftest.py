@@ -9,6 +9,7 @@ import pytest
 
 from deploy.local.backing.mongodb import MongoServer
 from deploy.local.backing.rabbitmq import RabbitServer
+from tests.fault.chaos.replica_set import HOST, Member, ReplicaSet
 from tests.support.system import System
 
 
@@ -40,6 +41,19 @@ def replicated(
         yield system
     finally:
         system.kill()
+
+
+@pytest.fixture
+def replica_set(tmp_path: Path) -> Iterator[ReplicaSet]:
+    """Three members of one test's own."""
+    members = [Member(f"mongo-{number}", tmp_path / f"mongo-{number}") for number in (1, 2, 3)]
+    replica_set = ReplicaSet(members, [f"{HOST}:{member.port}" for member in members])
+    try:
+        replica_set.start()
+        yield replica_set
+    finally:
+        for member in members:
+            member.kill()
 
 
 Launch = Callable[..., Awaitable[System]]

@@ -8,6 +8,7 @@ import pymongo
 import pytest
 
 from tests.support.client import ChatClient, Event
+from tests.support.device import Device, shows_all
 from tests.support.system import Person, System
 
 
@@ -173,22 +174,20 @@ async def test_a_message_and_its_edits_from_two_instances_at_once_keep_one_order
     system: System,
 ) -> None:
     ann, bob = await system.person("ann"), await system.person("bob")
-    async with (
-        system.connect(ann, 0) as here,
-        system.connect(ann, 1) as there,
-        system.connect(bob, 0) as b,
-    ):
-        sent = await here.said(bob.email, "0")
-        where = {"conversation": sent["conversation"], "message": sent["id"]}
+    one, other = (chat.url for chat in system.chats)
+    async with Device(ann, one) as here, Device(ann, other) as there, Device(bob, one) as b:
+        message = here.say(bob, "0")
+        await here.until(lambda: message in here.acks)
+        conversation, _ = here.acks[message]
         for number in range(25):
-            await here.send("edit", id=str(uuid4()), text=f"here {number}", **where)
-            await there.send("edit", id=str(uuid4()), text=f"there {number}", **where)
-            await there.say(bob.email, str(number))
-        await b.until(lambda: len([e for e in b.events if "seq" in e]) == 76)
-        events = [event for event in b.events if "seq" in event]
-        assert [event["seq"] for event in events] == list(range(1, 77))
-        last = [event["text"] for event in events if event["type"] == "edited"][-1]
-    assert (await system.history(bob, ann))[0]["text"] == last
+            here.edit(conversation, message, f"here {number}")
+            there.edit(conversation, message, f"there {number}")
+            there.say(bob, str(number))
+        await shows_all((b,), ann, 76)
+        last = [entry.text for entry in b.view(ann) if " " in (entry.text or "")][-1]
+    history = await system.history(bob, ann)
+    assert len(history) == 26
+    assert history[0]["text"] == last
 
 
 @pytest.mark.parametrize("limit", [1, 3, 200])

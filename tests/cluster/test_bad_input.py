@@ -6,6 +6,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.fault.fuzz.peer import Peer
+from tests.fault.fuzz.wire import frame
 from tests.support.client import ChatClient
 from tests.support.system import Person, System
 from tests.support.tokens import ATTACKS, forge
@@ -44,6 +46,11 @@ TEXTS = {
     "blank": " \n\t ",
     "too long": "x" * 4001,
     "NUL": "a\x00b",
+    "escape": "\x1b[31mred",
+    "zero-width space": "\u200b",
+    "Hangul filler": "\u3164",
+    "Braille blank": "\u2800",
+    "an override without an end": "\u202eevil",
 }
 
 
@@ -78,6 +85,8 @@ async def test_the_longest_text_is_stored_as_it_is(
         (b'{"participants": ["a@b.c", "d@e.f"], "message": "hello"}', 422, "invalid_input"),
         (b'{"participants": "a@b.c"}', 422, "invalid_input"),
         (b"{}", 422, "invalid_input"),
+        (b" " * 65_534 + b"{}", 422, "invalid_input"),
+        (b" " * 65_535 + b"{}", 413, "body_too_large"),
         (b'{"padding": "%s"}' % (b"x" * 70_000), 413, "body_too_large"),
     ],
 )
@@ -302,3 +311,83 @@ async def test_no_secret_is_in_any_log(system: System, ann: Person, bob: Person)
         log = service.log.read_text()
         for secret in (ann.token, ann.refresh_token, "$2b$", "correct horse", "a private matter"):
             assert secret not in log
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b'{"type":"send","id":"%s","to":"b@example.org","text":"half \\ud83d emoji"}',
+        b'{"id" : "%s","type":"send","to":"b@example.org","text":"cut',
+        b'{"type":"send","id":"%s","id":"%s","to":"b@example.org","text":"twice"}',
+        b'{"type":"send","to":"b@example.org","text":1,"id":"%s"}',
+    ],
+)
+async def test_an_error_names_its_op_whatever_is_wrong_with_the_frame(
+    system: System, ann: Person, frame: bytes
+) -> None:
+    async with system.connect(ann) as client:
+        await client.ws.send_str(frame.replace(b"%s", ID.encode()).decode())
+        error = await client.wait("error")
+        assert error["id"] == ID
+        assert error["code"] in ("malformed_body", "invalid_input")
+        await client.ping()
+
+
+async def test_a_frame_that_is_no_text_says_so_and_ends_the_socket(
+    system: System, ann: Person
+) -> None:
+    for token in (ann.token, None):
+        peer = await Peer.connect(system.chats[0].url, token)
+        await peer.write(frame(b'{"type":"ping","id":"\xff"}'))
+        await peer.until(lambda peer=peer: peer.ended)  # type: ignore[misc]
+        assert peer.close_code == 1007
+        assert peer.errors == {"malformed_body": 1}
+
+
+async def test_a_client_that_does_not_mask_is_cut_off(system: System, ann: Person) -> None:
+    for token in (ann.token, None):
+        peer = await Peer.connect(system.chats[0].url, token)
+        await peer.write(frame(b'{"type":"ping","id":"7"}', mask=None), chunk=1)
+        await peer.until(lambda peer=peer: peer.ended)  # type: ignore[misc]
+        assert peer.close_code == 1002
+        assert not peer.errors
+
+
+async def test_a_frame_may_be_exactly_as_long_as_the_welcome_says(
+    system: System, ann: Person
+) -> None:
+    async with system.connect(ann) as client:
+        most = client.of("welcome")[0]["limits"]["frame_bytes"]
+        op = '{"type":"ping","id":"7"}'
+        await client.ws.send_str(op + " " * (most - len(op)))
+        await client.wait("pong", id="7")
+        await client.ws.send_str(op + " " * (most - len(op) + 1))
+        assert await client.closed() == 1009
+
+
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+@pytest.mark.parametrize("missing", [*UPGRADE, "everything"])
+async def test_a_request_for_the_socket_that_is_none_is_told_what_is_missing(
+    system: System, ann: Person, missing: str
+) -> None:
+    headers = {name: value for name, value in UPGRADE.items() if name != missing}
+    if missing == "everything":
+        headers = {}
+    async with (
+        aiohttp.ClientSession(system.chats[0].url) as http,
+        http.get("/ws", headers={**headers, **ann.headers}) as reply,
+    ):
+        problem = await reply.json(content_type=None)
+        expected = 400 if missing == "Sec-WebSocket-Key" else 426
+        assert reply.status == problem["status"] == expected
+        if missing != "everything":
+            assert missing in problem["detail"]
+        if expected == 426:
+            assert reply.headers["Upgrade"] == "websocket"

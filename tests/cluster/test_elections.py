@@ -1,29 +1,14 @@
 """MongoDB elects another primary while people are connected."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.fault.chaos.replica_set import HOST, Member, ReplicaSet
+from tests.fault.chaos.replica_set import ReplicaSet
 from tests.support.conditions import eventually
 from tests.support.device import Device, assert_exact, shows_all, talking
 from tests.support.system import System
 
 STEP_DOWN_SECONDS = 20
-
-
-@pytest.fixture
-def replica_set(tmp_path: Path) -> Iterator[ReplicaSet]:
-    members = [Member(f"mongo-{number}", tmp_path / f"mongo-{number}") for number in (1, 2, 3)]
-    replica_set = ReplicaSet(members, [f"{HOST}:{member.port}" for member in members])
-    try:
-        replica_set.start()
-        yield replica_set
-    finally:
-        for member in members:
-            member.kill()
 
 
 async def test_everybody_resumes_from_the_new_primary_and_nothing_is_lost(

@@ -91,8 +91,8 @@ def good() -> list[AnyRecord]:
         SawMarker(TABLET, BOB, 3, TALK.id, ANN, 5, 5, at=7.0),
         _markers(7.1, 7.2, BOB, 5, 6),
         Trespassed(EVE, "chat-1", TALK.id, "POST /messages", "", at=7.3),
-        Settled(PHONE, ANN, {TALK.id: 6}, at=8.0),
-        Settled(TABLET, BOB, {TALK.id: 6}, at=8.0),
+        Settled(PHONE, ANN, {TALK.id: 6}, at=8.5),
+        Settled(TABLET, BOB, {TALK.id: 6}, at=8.5),
     ]
     for number, (reader, instance) in enumerate(((ANN, "chat-1"), (BOB, "chat-2"))):
         now = 9.0 + number

@@ -7,6 +7,7 @@ from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
 
 from deploy.local.backing.mongodb import LOOK_EVERY_S, REPLICA_SET, command, mongod_binary
 from deploy.local.process.owned import OwnedProcess, ServerError
@@ -59,17 +60,26 @@ class Member(Server):
         except PyMongoError:
             return None
 
+    def has(self, database: str, collection: str, query: dict[str, Any]) -> bool:
+        """Whether it has such a document, whoever else does. Raises PyMongoError."""
+        with self._client() as client:
+            found = client.get_database(database, read_concern=ReadConcern("local"))
+            return found[collection].find_one(query) is not None
+
     def run(self, name: str, value: object = 1, **more: Any) -> dict[str, Any]:
         """An administrative command, past its front. Raises PyMongoError."""
-        with MongoClient[dict[str, Any]](
+        with self._client() as client:
+            answer: dict[str, Any] = client.admin.command(name, value, **more)
+            return answer
+
+    def _client(self) -> MongoClient[dict[str, Any]]:
+        return MongoClient(
             HOST,
             self.port,
             directConnection=True,
             serverSelectionTimeoutMS=ANSWER_MILLISECONDS,
             socketTimeoutMS=4 * ANSWER_MILLISECONDS,
-        ) as client:
-            answer: dict[str, Any] = client.admin.command(name, value, **more)
-            return answer
+        )
 
 
 class ReplicaSet:

@@ -26,6 +26,7 @@ SERVER_FAULTS: dict[str, Make] = {
     "restart auth": lambda stage: processes.Restarted(processes.any_auth(stage)),
     "restart mongod": lambda stage: processes.Restarted(processes.any_member(stage)),
     "restart rabbitmq": lambda stage: processes.Restarted(processes.the_broker(stage)),
+    "pause secondaries": servers.SecondariesPaused,
     "step down": servers.StepDown,
     "broker closes connections": servers.ClosedByBroker,
     "full disk": servers.FullDisk,
@@ -49,6 +50,7 @@ PATH_FAULTS: dict[str, Make] = {
     "clients stop reading": clients.Stalled,
     "clients vanish": clients.Vanished,
     "reconnect storm": clients.Storm,
+    "control frames": clients.Flood,
     "duplicates": clients.Duplicates,
 }
 """One at a time, beside those of the servers."""

@@ -26,3 +26,22 @@ bson_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner),
     max_leaves=5,
 )
+
+CATEGORIES = (
+    *("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No"),
+    *("Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So"),
+    *("Zs", "Zl", "Zp", "Cc", "Cf", "Co", "Cn"),
+)
+"""Of Unicode, but for surrogates, which no encoder writes."""
+
+
+def texts(most: int) -> st.SearchStrategy[str]:
+    """Up to `most` characters: of one category, or letters and one of any category."""
+
+    def of(category: str) -> st.SearchStrategy[str]:
+        return st.characters(categories=(category,))  # type: ignore[arg-type]
+
+    category = st.sampled_from(CATEGORIES)
+    letters = st.characters(categories=("Lu", "Ll"))
+    alike = category.flatmap(lambda name: st.text(of(name), min_size=1, max_size=most))
+    return alike | st.text(letters | category.flatmap(of), max_size=most)

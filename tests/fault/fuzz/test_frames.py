@@ -30,7 +30,7 @@ from tests.support.vitals import Vitals, faults, vitals
 
 FRAMES = 25_000
 """At least so many in `make test`; `make fuzz` sends forty times as many."""
-CI_EXAMPLES = 23
+CI_EXAMPLES = 27
 HOSTILE = 4
 """People who misbehave; each has several sockets at a time."""
 WARM_UP = 0.4

@@ -85,6 +85,7 @@ def _codes(*codes: int | None) -> frozenset[int | None]:
 ENDINGS = (
     "binary",
     "binary in fragments",
+    "not UTF-8",
     "reserved bits",
     "unknown opcode",
     "control frame in fragments",
@@ -116,6 +117,8 @@ def ending(kind: str, random: Random, limit: int) -> Ending:
         case "binary in fragments":
             start = frame(some, Opcode.BINARY, fin=False, mask=mask)
             return Ending(start + frame(some, Opcode.CONTINUATION, mask=mask), _codes(4503))
+        case "not UTF-8":
+            return Ending(frame(b'{"a":"\xff"}', mask=mask), _codes(1007))
         case "reserved bits":
             opcode = random.choice(list(Opcode))
             # RSV1 of a control frame is ignored by the library, against RFC 6455, section 5.2.

@@ -5,7 +5,8 @@ from itertools import cycle
 from typing import NamedTuple
 
 from chat_service.log import between
-from tests.support.device.frames import AnyFrame, Closed, Event, Received
+from chat_service.log.bounds import busy
+from tests.support.device.frames import AnyFrame, Closed, Event, Failed, Received
 from tests.support.device.messenger import Account, Messenger
 
 
@@ -37,10 +38,14 @@ class Device(Messenger):
         self.refusals: list[Event] = []
         self.farewells: list[Event] = []
         self.closes: list[int] = []
+        self.failures: list[str] = []
+        """Why connections could not be opened."""
         self.resyncs = 0
         self.gaps = 0
         self.repeats = 0
         self._shown: dict[str, dict[int, Shown]] = {}
+        self._covered: dict[str, int] = {}
+        """Up to where resumes have got: what they sent may come once more."""
         self._contradictions: list[str] = []
 
     def view(self, other: Account) -> list[Shown]:
@@ -62,14 +67,22 @@ class Device(Messenger):
     def state(self) -> str:
         return (
             f"{super().state}, {len(self.acks)} acknowledged, closed {self.closes},"
-            f" {self.resyncs} resyncs, {self.gaps} gaps, last refusals {self.refusals[-2:]}"
+            f" {self.resyncs} resyncs, {self.gaps} gaps, last refusals {self.refusals[-2:]},"
+            f" last failures to connect {self.failures[-2:]}"
         )
+
+    @property
+    def other_refusals(self) -> list[Event]:
+        """The refusals, but for those of a machine that is too slow for what is sent."""
+        return [refusal for refusal in self.refusals if refusal["detail"] != busy().detail]
 
     def record(self, frame: AnyFrame) -> None:
         self.frames.append(frame)
         match frame:
             case Closed():
                 self.closes.append(frame.code)
+            case Failed():
+                self.failures.append(frame.why)
             case Received(event=event):
                 self._received(event)
 
@@ -92,7 +105,8 @@ class Device(Messenger):
         conversation, seq, sender = event["conversation"], event["seq"], event["sender"]
         if not self.resuming:
             if self.positions.has(conversation, seq):
-                self.repeats += sender != self.person.email
+                theirs = sender != self.person.email
+                self.repeats += theirs and seq > self._covered.get(conversation, 0)
             elif seq > self.positions.know(conversation) + 1:
                 self.gaps += 1
         # After a resume an entry is as it is now.
@@ -115,5 +129,6 @@ class Device(Messenger):
 
     def _resumed_to(self, event: Event) -> None:
         for conversation, state in event["conversations"].items():
+            self._covered[conversation] = state["head"]
             if state["complete"] and self.positions.know(conversation) < state["head"]:
                 self._contradictions.append(f"resumed, but not up to {state}")

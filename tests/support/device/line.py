@@ -13,7 +13,8 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport, ws_
 
 from tests.support.device.frames import NO_CLOSE_FRAME, Event
 
-CONNECT_SECONDS = 60.0
+CONNECT_SECONDS = 20.0
+"""A connection that is not open and welcomed by then is given up, and another one made."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode

@@ -29,6 +29,11 @@ ACK_SECONDS = 30.0
 """A connection on which an op has no answer for so long is given up."""
 LOOK_EVERY_SECONDS = 5.0
 LEAVE_SECONDS = 30.0
+TIMER_SECONDS = 0.01
+"""A timer may be early by less."""
+GAP_SECONDS = 0.5
+"""A gap has so long to fill by itself, twice as long after a resume that did not help."""
+LONGEST_GAP_SECONDS = 8.0
 RETRY_MS = 1000
 """After a resume that was refused and may not be repeated at once; no client expects that."""
 FINAL_CODES = frozenset({4502, 4503, 4504})
@@ -64,6 +69,8 @@ class Messenger:
         self._line: Line | None = None
         self._resuming: str | None = None
         self._resume_again = False
+        self._catching_up: asyncio.TimerHandle | None = None
+        self._fruitless = 0
         self._backoff = Backoff()
         self._news = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
@@ -200,6 +207,7 @@ class Messenger:
         finally:
             self._line = None
             self._resuming = None
+            self._resume_again = False
             self.outbox.lost()
             self.record(Closed(time.monotonic(), line.code))
             self._news.set()
@@ -232,11 +240,19 @@ class Messenger:
                 self._resume()
                 self._pump()
             case "message" | "edited" | "deleted":
+                self._fruitless = 0
                 if not self.positions.add(event["conversation"], event["seq"]):
-                    self._resume()
+                    self._catch_up_later(GAP_SECONDS)
+            case "head":
+                conversation, seq = event["conversation"], event["seq"]
+                self.positions.heads[conversation] = seq
+                if self.positions.lags(conversation):
+                    self._catch_up()
             case "ack":
                 self.outbox.answered(event["id"])
-                self.positions.add(event["conversation"], event["seq"])
+                self._pump()
+                if not self.positions.add(event["conversation"], event["seq"]):
+                    self._catch_up_later(GAP_SECONDS)
             case "error":
                 self._refused(event)
             case "resync":
@@ -256,18 +272,42 @@ class Messenger:
             later((retry_ms or RETRY_MS) / 1000, self._resume_anew, id)
         elif id in self.outbox and retry_ms is None:
             self.outbox.answered(id)
+            self._pump()
         elif id in self.outbox and retry_ms is not None:
             self.outbox.refused(id, time.monotonic() + retry_ms / 1000)
-            later(retry_ms / 1000, self._pump)
+            later(retry_ms / 1000 + TIMER_SECONDS, self._pump)
 
     def _resume(self) -> None:
+        """Resume all conversations."""
+        self._begin_resume(only=False)
+
+    def _catch_up_later(self, seconds: float) -> None:
+        if self._catching_up is None:
+            later = asyncio.get_running_loop().call_later
+            self._catching_up = later(seconds, self._catch_up)
+
+    def _catch_up(self) -> None:
+        """Resume what lags, unless it has come meanwhile."""
+        if self._catching_up is not None:
+            self._catching_up.cancel()
+            self._catching_up = None
+        if self.online and any(map(self.positions.lags, self.positions.cursors)):
+            self._begin_resume(only=True)
+
+    def _begin_resume(self, *, only: bool) -> None:
         if self._resuming is not None:
-            self._resume_again = True
+            self._resume_again = self._resume_again or not only
             return
+        if not only:
+            self._resume_again = False
         self._resuming = str(uuid4())
-        self._resume_again = False
-        cursors = dict(self.positions.cursors)
-        self.tell({"type": "resume", "cursors": cursors, "id": self._resuming})
+        positions = self.positions
+        cursors = {
+            conversation: cursor
+            for conversation, cursor in positions.cursors.items()
+            if not only or positions.lags(conversation)
+        }
+        self.tell({"type": "resume", "cursors": cursors, "only": only, "id": self._resuming})
 
     def _resume_anew(self, refused: str) -> None:
         if self._resuming == refused:
@@ -277,11 +317,16 @@ class Messenger:
 
     def _resumed(self, event: Event) -> None:
         self._resuming = None
+        positions = self.positions
         for conversation, state in event["conversations"].items():
-            if self.positions.know(conversation) < state["head"] and not state["complete"]:
+            positions.heads[conversation] = state["head"]
+            if positions.know(conversation) < state["head"] and not state["complete"]:
                 self._resume_again = True
         if self._resume_again:
             self._resume()
+        elif any(map(positions.lags, positions.cursors)):
+            self._catch_up_later(min(GAP_SECONDS * 2**self._fruitless, LONGEST_GAP_SECONDS))
+            self._fruitless += 1
 
     def _ask(self, op: Event) -> str:
         op["id"] = id = str(uuid4())

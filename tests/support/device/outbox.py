@@ -7,7 +7,7 @@ from tests.support.device.frames import Event
 
 class Outbox:
     """After a refusal that says when to try again, nothing is sent before that time; then what was
-    refused goes first. So an order is kept that one refusal would break.
+    refused goes first, one after the other. So an order is kept that one refusal would break.
 
     Times are in seconds, on any one clock.
     """
@@ -15,6 +15,7 @@ class Outbox:
     def __init__(self) -> None:
         self._ops: dict[str, Event] = {}
         self._sent_at: dict[str, float] = {}
+        self._refused: set[str] = set()
         self._held_until = 0.0
 
     def __len__(self) -> int:
@@ -33,7 +34,10 @@ class Outbox:
         """Those to send now, in their order; they count as sent."""
         if now < self._held_until:
             return
-        for id in [id for id in self._ops if id not in self._sent_at]:
+        unsent = [id for id in self._ops if id not in self._sent_at]
+        if self._refused:
+            unsent = [] if self._sent_at else unsent[:1]
+        for id in unsent:
             self._sent_at[id] = now
             yield self._ops[id]
 
@@ -41,15 +45,18 @@ class Outbox:
         """It is done with: acknowledged, or refused for good."""
         self._ops.pop(id, None)
         self._sent_at.pop(id, None)
+        self._refused.discard(id)
 
     def refused(self, id: str, until: float) -> None:
         """It may be sent again from then on."""
         self._sent_at.pop(id, None)
+        self._refused.add(id)
         self._held_until = until
 
     def lost(self) -> None:
         """The connection is gone: everything has to be sent again."""
         self._sent_at.clear()
+        self._refused.clear()
         self._held_until = 0.0
 
     def unanswered_since(self) -> float | None:

@@ -64,7 +64,8 @@ def test_any_text_is_an_address_in_canonical_form_or_refused(text: str) -> None:
         "Ada <ada@example.com>",
         "ada@b@example.com",
         "ädä@example.com",
-        "ada@exämple.com",
+        "ada@exam ple.com",
+        "ada@ex\u2764mple.com",
         "ada@[127.0.0.1]",
         "\ud800@example.com",
         f"{'a' * 250}@example.com",
@@ -81,3 +82,37 @@ def test_the_longest_address_is_accepted_and_one_longer_is_not() -> None:
     assert normalise(longest) == longest
     with pytest.raises(InvalidInput):
         normalise("a" + longest)
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("user@münchen.de", "user@xn--mnchen-3ya.de"),
+        ("User@MÜNCHEN.de", "user@xn--mnchen-3ya.de"),
+        ("user@xn--mnchen-3ya.de", "user@xn--mnchen-3ya.de"),
+        ("user@faß.de", "user@xn--fa-hia.de"),
+        ("user@日本語。jp", "user@xn--wgv71a119e.jp"),
+    ],
+)
+def test_an_internationalised_domain_is_as_dns_has_it(text: str, canonical: str) -> None:
+    assert normalise(text) == canonical
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("ada", "has no @"),
+        ("@example.com", "nothing before"),
+        ("ada@", "nothing after"),
+        ("a da@example.com", "' ' before"),
+        ("ädä@example.com", "'\\xe4' before"),
+        (f"{'a' * 250}@example.com", "more than 254"),
+        ("ada@example..com", "a domain that is not one"),
+        ("ada@ex\u2764mple.com", "no DNS name"),
+    ],
+)
+def test_the_reason_of_a_refusal_is_the_real_one(text: str, why: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        normalise(text)
+    assert why in caught.value.detail
+    assert why in caught.value.problems[0].detail

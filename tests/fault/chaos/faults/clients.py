@@ -12,6 +12,10 @@ from tests.fault.chaos.system import Entrance
 from tests.support.system import Person
 
 STALLED = 6
+FLOODING = 3
+PIECE, PIECES, PIECE_SECONDS = 500, 100, 0.02
+"""Pings in one write, writes on one socket, and the time between two."""
+EMPTY_PING = b"\x89\x80\0\0\0\0"
 CHURNING = 30
 RECEIVE_BYTES = 4096
 UPGRADE = (
@@ -35,8 +39,9 @@ class Stalled:
         for _ in range(STALLED):
             person = self._stage.dice.choice(self._stage.workload.people)
             entrance = self._stage.dice.choice(self._stage.system.entrances)
+            self._sockets.append(socket.socket())
             with suppress(OSError):
-                self._sockets.append(await asyncio.to_thread(_connect, person, entrance))
+                await asyncio.to_thread(_connect, self._sockets[-1], person, entrance)
 
     async def end(self) -> None:
         for one in self._sockets:
@@ -97,6 +102,37 @@ class Storm:
                 await ws.receive()
 
 
+class Flood:
+    """Sockets that send empty pings without end, and are opened again when they are cut off."""
+
+    instances: tuple[str, ...] = ()
+
+    def __init__(self, stage: Stage) -> None:
+        self.target = f"{FLOODING} sockets"
+        self._stage = stage
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def begin(self) -> None:
+        self._tasks = [asyncio.create_task(self._flood()) for _ in range(FLOODING)]
+
+    async def end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _flood(self) -> None:
+        while True:
+            person = self._stage.dice.choice(self._stage.workload.people)
+            entrance = self._stage.dice.choice(self._stage.system.entrances)
+            with suppress(OSError, TimeoutError), socket.socket() as one:
+                await asyncio.to_thread(_connect, one, person, entrance)
+                one.setblocking(False)
+                for _ in range(PIECES):
+                    await asyncio.get_running_loop().sock_sendall(one, EMPTY_PING * PIECE)
+                    await asyncio.sleep(PIECE_SECONDS)
+            await asyncio.sleep(PIECE_SECONDS)
+
+
 class Duplicates:
     """The same messages through all instances at the same moment."""
 
@@ -124,12 +160,10 @@ class Duplicates:
         pass
 
 
-def _connect(person: Person, entrance: Entrance) -> socket.socket:
-    """A WebSocket with next to no room for what comes."""
+def _connect(one: socket.socket, person: Person, entrance: Entrance) -> None:
+    """Make `one` a WebSocket with next to no room for what comes."""
     address = urlsplit(entrance.direct)
-    one = socket.socket()
     one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
     one.settimeout(3)
     one.connect((address.hostname, address.port))
     one.sendall(UPGRADE.format(host=address.netloc, token=person.token).encode())
-    return one

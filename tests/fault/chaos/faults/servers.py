@@ -31,6 +31,25 @@ class StepDown:
         pass
 
 
+class SecondariesPaused:
+    """Commits take until the secondaries are back, or until the primary has stepped down."""
+
+    instances: tuple[str, ...] = ()
+
+    def __init__(self, stage: Stage) -> None:
+        primary = stage.system.replica_set.primary()
+        self._members = [one for one in stage.system.members if one is not primary]
+        self.target = ", ".join(one.name for one in self._members)
+
+    async def begin(self) -> None:
+        for member in self._members:
+            member.pause()
+
+    async def end(self) -> None:
+        for member in self._members:
+            member.resume()
+
+
 class ClosedByBroker:
     """RabbitMQ closes all connections, as an operator would have it do."""
 

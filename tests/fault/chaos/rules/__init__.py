@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from tests.fault.chaos.history import History
 from tests.fault.chaos.rules.durability import invented, lost
+from tests.fault.chaos.rules.lateness import late
 from tests.fault.chaos.rules.markers import markers, unread
 from tests.fault.chaos.rules.order import disordered, reordered
 from tests.fault.chaos.rules.presence import doubled, gap, repositioned
@@ -19,6 +20,7 @@ RULES: dict[str, Rule] = {
     "doubled": doubled,
     "repositioned": repositioned,
     "gap": gap,
+    "late": late,
     "disordered": disordered,
     "reordered": reordered,
     "differs": differs,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tests.fault.chaos.history import (
-    LOST_CONNECTION,
+    Answered,
     AnyRecord,
     Connected,
     History,
@@ -21,42 +21,73 @@ def disordered(history: History) -> Iterator[Violation]:
     """A connection was given an entry after a later one.
 
     A resume begins anew after its cursors: while one is under way, each conversation may go back
-    once, from what was on its way already to what was missed.
+    once, from what was on its way already to what was missed; what it sent may come again after it.
+    The first entries of a conversation come as they please, until one follows another.
     """
     for records in history.clients.values():
-        last: dict[str, Saw] = {}
-        went_back: set[str] | None = None  # None where no resume is under way
+        seen = _Seen()
         for record in records:
             match record:
                 case Connected():
-                    last.clear()
-                    went_back = None
+                    seen = _Seen()
                 case ResumeAsked():
-                    went_back = set()
+                    seen.went_back = set()
                 case ResumeEnded():
-                    went_back = None
+                    seen.went_back = None
+                case Answered(outcome=Outcome.ACKNOWLEDGED):
+                    seen.follow(record.conversation, record.seq or 0, record)
                 case Saw():
-                    before = last.get(record.conversation)
-                    if before is None or record.seq >= before.seq:
-                        pass
-                    elif went_back is not None and record.conversation not in went_back:
-                        went_back.add(record.conversation)
-                    else:
+                    before = seen.last.get(record.conversation)
+                    if before is not None and seen.is_disorder(before, record):
                         yield Violation(
                             "disordered",
                             f"{record.client} was given {record.seq} after {before.seq}",
-                            (before, record),
+                            (*seen.runs[record.conversation], before, record),
                         )
-                    last[record.conversation] = record
+                    seen.add(record)
                 case _:
                     pass
 
 
-def reordered(history: History) -> Iterator[Violation]:
-    """One client's messages of a conversation have not the order in which it sent them.
+class _Seen:
+    """What one connection was given. `went_back` are conversations of the resume under way, None
+    where there is none; `runs` are the first two positions of each that followed each other."""
 
-    A message that was refused once comes later by its nature, so nothing has to come after it.
-    """
+    def __init__(self) -> None:
+        self.last: dict[str, Saw] = {}
+        self.runs: dict[str, tuple[AnyRecord, AnyRecord]] = {}
+        self.went_back: set[str] | None = None
+        self._resumed: dict[str, int] = {}
+        self._newest: dict[str, tuple[int, AnyRecord]] = {}
+
+    def is_disorder(self, before: Saw, record: Saw) -> bool:
+        conversation, seq = record.conversation, record.seq
+        if seq >= before.seq or conversation not in self.runs:
+            return False
+        if self.went_back is None:
+            return seq > self._resumed.get(conversation, 0)
+        if conversation in self.went_back:
+            return True
+        self.went_back.add(conversation)
+        return False
+
+    def add(self, record: Saw) -> None:
+        conversation, seq = record.conversation, record.seq
+        self.follow(conversation, seq, record)
+        self.last[conversation] = record
+        if self.went_back is not None:
+            self._resumed[conversation] = max(seq, self._resumed.get(conversation, 0))
+
+    def follow(self, conversation: str, seq: int, record: AnyRecord) -> None:
+        newest, one = self._newest.get(conversation, (0, record))
+        if seq == newest + 1 and newest:
+            self.runs.setdefault(conversation, (one, record))
+        self._newest[conversation] = (seq, record)
+
+
+def reordered(history: History) -> Iterator[Violation]:
+    """One client's messages of a conversation have not the order in which it sent them, whatever
+    was refused for now and sent again."""
     said: dict[tuple[str, str], list[tuple[int, int, Invoked]]] = {}
     for id, attempts in history.invoked.items():
         first = attempts[0]
@@ -83,9 +114,5 @@ def reordered(history: History) -> Iterator[Violation]:
                     f" in {conversation}",
                     tuple(evidence),
                 )
-            elif not _refused_once(history, message[2].id):
+            else:
                 ahead = message
-
-
-def _refused_once(history: History, id: str) -> bool:
-    return any(one.code not in ("", LOST_CONNECTION) for one in history.answered[id])

@@ -8,6 +8,7 @@ from tests.fault.chaos.history import (
     Connected,
     Disconnected,
     History,
+    LogEntry,
     Opened,
     Outcome,
     ResumeAsked,
@@ -18,6 +19,8 @@ from tests.fault.chaos.history import (
 )
 from tests.fault.chaos.rules.violation import Violation, excerpt
 
+NEW_SECONDS = 2.0
+"""A connected device has everything by then (promise 3)."""
 RESYNC_PATIENCE_SECONDS = 30.0
 """A server that skipped entries says `resync`, within seconds: this long after, it did not."""
 
@@ -43,12 +46,15 @@ def doubled(history: History) -> Iterator[Violation]:
 
 
 def _delivered_twice(records: list[AnyRecord]) -> Iterator[Violation]:
+    """What a resume sent may come again after it."""
     seen: dict[tuple[str, int], Saw] = {}
+    resumed: set[tuple[str, int]] = set()
     resuming = False
     for record in records:
         match record:
             case Connected():
                 seen.clear()
+                resumed.clear()
                 resuming = False
             case ResumeAsked():
                 resuming = True
@@ -56,7 +62,9 @@ def _delivered_twice(records: list[AnyRecord]) -> Iterator[Violation]:
                 resuming = False
             case Saw():
                 place = (record.conversation, record.seq)
-                if place in seen and not resuming:
+                if resuming:
+                    resumed.add(place)
+                elif place in seen and place not in resumed:
                     yield Violation(
                         "doubled",
                         f"{record.client} was given {record.seq} twice on one connection",
@@ -171,12 +179,25 @@ class _View:
                     (*asked, record),
                 )
 
+    def _is_new(self, entry: LogEntry, now: float) -> bool:
+        """Whether nobody could have it yet: it was acknowledged just before `now`."""
+        acks = [
+            one.at
+            for one in self._history.answered.get(entry.id, ())
+            if one.outcome is Outcome.ACKNOWLEDGED
+        ]
+        return bool(acks) and min(acks) > now - NEW_SECONDS
+
     def _at_the_end(self, record: Settled) -> Iterator[Violation]:
         for conversation, log in self._history.logs.items():
             if record.person not in self._history.participants.get(conversation, ()):
                 continue
             cursor = min(record.cursors.get(conversation, 0), self._cursor(conversation))
-            missing = [entry.seq for entry in log.entries if entry.seq > cursor]
+            missing = [
+                entry.seq
+                for entry in log.entries
+                if entry.seq > cursor and not self._is_new(entry, record.at)
+            ]
             if missing:
                 yield Violation(
                     "gap",

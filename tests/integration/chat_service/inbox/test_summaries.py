@@ -33,7 +33,7 @@ def committed(seq: int, sender: str) -> Committed:
     draft = Draft.message(PAIR, uuid4(), sender, text="hello", settle=lambda *_: None)
     now = datetime.now(UTC)
     at = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    return Committed(draft, Entry(PAIR.id, seq, draft.id, sender, "hello", at), 0, False)
+    return Committed(draft, Entry(PAIR.id, seq, draft.id, sender, "hello", at))
 
 
 async def test_summaries_are_written_behind_the_log_and_kept_through_an_outage(
@@ -41,8 +41,8 @@ async def test_summaries_are_written_behind_the_log_and_kept_through_an_outage(
 ) -> None:
     inbox = InboxStore(mongo.ready_database)
     await inbox.create(PAIR, datetime.now(UTC))
-    summaries = Summaries(inbox, EntryStore(mongo.ready_database), interval=0.01)
-    writing = asyncio.create_task(summaries.run(lambda _: None))
+    summaries = Summaries(inbox, EntryStore(mongo.ready_database, mongo.blocking), interval=0.01)
+    writing = asyncio.create_task(summaries.run())
 
     async def summary() -> Document:
         found = await mongo.database["convos"].find_one({"_id": PAIR.id})

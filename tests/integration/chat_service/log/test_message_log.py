@@ -4,10 +4,11 @@ twice, and each conversation is numbered 1, 2, 3 ... with each sender's messages
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import MongoClient
 from pymongo.monitoring import (
     CommandFailedEvent,
     CommandListener,
@@ -15,13 +16,14 @@ from pymongo.monitoring import (
     CommandSucceededEvent,
 )
 
+from chat_service.log.bounds import LogSettings
 from chat_service.log.conversation import Conversation, between
 from chat_service.log.entries import Announcement, Committed, Draft, Entry, Settle
-from chat_service.log.message_log import LogSettings, MessageLog
+from chat_service.log.message_log import MessageLog
 from chat_service.log.store import EntryStore, Inserted, Uncertain
 from deploy.local.backing.mongodb import MongoServer
 from shared.errors import IdConflict, ServiceError, Unavailable
-from shared.mongo import Database, Document, Mongo
+from shared.mongo import OPTIONS, Blocking, Database, Document, Mongo
 
 ANN, BOB, EVE = "ann@example.org", "bob@example.org", "eve@example.org"
 PATIENCE_SECONDS = 30.0
@@ -151,9 +153,9 @@ class Stage:
     def database(self) -> Database:
         return self.mongo.database
 
-    def writer(self, database: Database | None = None, **settings: int) -> Writer:
-        ready = self.mongo.ready_database if database is None else lambda: database
-        writer = Writer(EntryStore(ready), LogSettings(**settings))
+    def writer(self, blocking: Blocking | None = None, **settings: Any) -> Writer:
+        store = EntryStore(self.mongo.ready_database, blocking or self.mongo.blocking)
+        writer = Writer(store, LogSettings(**settings))
         writer.start()
         self.writers.append(writer)
         return writer
@@ -191,7 +193,7 @@ def pairs() -> list[Conversation]:
 async def test_two_logs_at_once_number_without_gap_and_keep_the_order_of_each_sender(
     stage: Stage, pairs: list[Conversation]
 ) -> None:
-    here, there = stage.writer(batch=32), stage.writer(batch=32)
+    here, there = (stage.writer(batch=32, max_wait=PATIENCE_SECONDS) for _ in range(2))
     sendings: list[Sending] = []
 
     async def talk(writer: Writer, sender: int) -> None:
@@ -301,14 +303,9 @@ async def test_a_batch_full_of_repeats_costs_few_round_trips(
     old = [before.submit(pairs[0], ANN, str(number)) for number in range(128)]
     await before.settled(old)
     trips = RoundTrips()
-    client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-        mongo_url,
-        tz_aware=True,
-        uuidRepresentation="standard",
-        readConcernLevel="majority",
-        event_listeners=[trips],
-    )
-    writer = stage.writer(client[stage.database.name])
+    client: MongoClient[Document] = MongoClient(mongo_url, event_listeners=[trips], **OPTIONS)
+    blocking = Blocking(client, stage.database.name)
+    writer = stage.writer(blocking)
     mixed = []
     for sending in old:
         mixed += [writer.submit_again(sending), writer.submit(pairs[0], ANN, "new")]
@@ -317,7 +314,7 @@ async def test_a_batch_full_of_repeats_costs_few_round_trips(
     assert len(await stage.assert_gapless(pairs[0])) == 256
     assert trips.commands.count("insert") == 2
     assert len(trips.commands) <= 5
-    client.close()
+    blocking.close()
 
 
 async def test_a_collision_of_positions_keeps_the_order_of_the_sender(
@@ -336,7 +333,7 @@ async def test_a_collision_of_positions_keeps_the_order_of_the_sender(
 async def test_a_flood_of_edits_does_not_hold_up_the_messages_of_others(
     stage: Stage, pairs: list[Conversation]
 ) -> None:
-    writer = stage.writer()
+    writer = stage.writer(max_wait=PATIENCE_SECONDS)
     mine, others, also_edited = pairs
     message = await writer.send(mine, ANN)
     theirs = await writer.send(also_edited, BOB)
@@ -356,7 +353,7 @@ async def test_a_flood_of_edits_does_not_hold_up_the_messages_of_others(
 async def test_messages_and_edits_of_a_conversation_keep_the_order_they_were_sent_in(
     stage: Stage, pairs: list[Conversation]
 ) -> None:
-    writer = stage.writer(batch=16)
+    writer = stage.writer(batch=16, max_wait=PATIENCE_SECONDS)
     sendings: dict[Conversation, list[Sending]] = {pair: [] for pair in pairs}
     for number in range(60):
         for pair, sent in sendings.items():
@@ -375,7 +372,7 @@ async def test_messages_and_edits_of_a_conversation_keep_the_order_they_were_sen
 async def test_two_logs_that_edit_one_message_lose_and_reorder_nothing(
     stage: Stage, pairs: list[Conversation]
 ) -> None:
-    here, there = stage.writer(), stage.writer()
+    here, there = (stage.writer(max_wait=PATIENCE_SECONDS) for _ in range(2))
     message = await here.send(pairs[0], ANN)
     edits = [
         [writer.edit(message, f"{number}") for number in range(60)] for writer in (here, there)
@@ -456,7 +453,7 @@ async def test_a_mongodb_killed_in_the_middle_of_committing_loses_and_doubles_no
     assert sorted(stored_ids) == sorted(sending.draft.id for sending in sendings)
 
 
-async def test_what_was_stored_without_being_confirmed_is_told_of_as_late(
+async def test_what_was_stored_without_being_confirmed_is_announced(
     stage: Stage, pairs: list[Conversation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def unconfirmed(self: EntryStore, entries: Sequence[Entry]) -> Inserted:
@@ -468,7 +465,7 @@ async def test_what_was_stored_without_being_confirmed_is_told_of_as_late(
     for _ in range(5):
         await before.send(pairs[0], ANN)
     writer = stage.writer()
-    monkeypatch.setattr("chat_service.log.commit.GIVE_UP_SECONDS", 0)
+    monkeypatch.setattr("chat_service.log.outcome.GIVE_UP_SECONDS", 0)
     monkeypatch.setattr(EntryStore, "insert", unconfirmed)
     sending = await writer.send(pairs[0], ANN, "doubtful")
     assert isinstance(sending.error, Unavailable)
@@ -476,11 +473,9 @@ async def test_what_was_stored_without_being_confirmed_is_told_of_as_late(
     again = writer.submit_again(sending)
     after = writer.submit(pairs[0], ANN, "after")
     await writer.settled([again, after])
-    assert [(item.entry.seq, item.late_after) for item in writer.committed] == [(6, 5), (7, 5)]
+    assert [(item.entry.seq, item.repeated) for item in writer.committed] == [(6, True), (7, False)]
     await writer.until(lambda: bool(writer.announced))
-    assert writer.announced == [Announcement(pairs[0].id, *pairs[0].participants, 7, 5)]
-    await writer.settled([writer.submit_again(sending)])
-    assert [item.late_after for item in writer.committed] == [5, 5, None]
+    assert writer.announced == [Announcement(pairs[0].id, *pairs[0].participants, 7)]
 
 
 async def test_a_commit_survives_a_short_outage_without_an_error(

@@ -24,7 +24,7 @@ CONVERSATIONS = ("a", "b", "empty")
 async def store(mongo_url: str) -> AsyncIterator[EntryStore]:
     mongo = Mongo(mongo_url, f"pages_{uuid4().hex}", EntryStore.prepare)
     await mongo.run()
-    store = EntryStore(mongo.ready_database)
+    store = EntryStore(mongo.ready_database, mongo.blocking)
     for conversation in CONVERSATIONS[:2]:
         await store.insert([entry(conversation, seq) for seq in range(1, LENGTH + 1)])
     yield store

@@ -16,6 +16,10 @@ from tests.support.notes import LIMIT, ORIGIN, Dependency, notes_service
 Client = TestClient[web.Request, web.Application]
 
 
+LATIN = {"Content-Type": "application/json; charset=latin-1"}
+COMPRESSED = {"Content-Encoding": "compress"}
+
+
 @pytest.fixture
 def dependency() -> Dependency:
     return Dependency()
@@ -134,6 +138,23 @@ async def test_a_request_id_that_could_do_harm_is_replaced(client: Client, sent:
         ("POST", "/notes", {"data": b" " * (LIMIT + 1)}, 413, "body_too_large"),
         ("GET", "/notes?limit=0", {}, 422, "invalid_input"),
         ("GET", "/notes?limit=1&limit=2", {}, 422, "invalid_input"),
+        ("GET", "/notes?limit=1.0", {}, 422, "invalid_input"),
+        ("GET", "/notes?limit=%2B1", {}, 422, "invalid_input"),
+        ("POST", "/notes", {"data": b'{"text": "a", "text": "b"}'}, 400, "malformed_body"),
+        (
+            "POST",
+            "/notes",
+            {"data": b"{}", "headers": COMPRESSED},
+            415,
+            "unsupported_media_type",
+        ),
+        (
+            "POST",
+            "/notes",
+            {"data": b"{}", "headers": LATIN},
+            415,
+            "unsupported_media_type",
+        ),
         ("GET", "/notes?%ff=%ed%a0%80", {}, 422, "invalid_input"),
         ("GET", "/refused", {}, 429, "rate_limited"),
         ("GET", "/broken", {}, 500, "internal_error"),
@@ -142,8 +163,9 @@ async def test_a_request_id_that_could_do_harm_is_replaced(client: Client, sent:
 async def test_every_failure_is_a_problem_with_a_code(
     client: Client, method: str, path: str, more: dict[str, Any], status: int, code: str
 ) -> None:
-    headers = {"Content-Type": "application/json"} if more else {}
-    async with client.request(method, path, headers=headers, **more) as response:
+    headers = ({"Content-Type": "application/json"} if more else {}) | more.get("headers", {})
+    data = more.get("data")
+    async with client.request(method, path, headers=headers, data=data) as response:
         assert response.status == status
         assert (await problem(response))["code"] == code
 
@@ -252,10 +274,40 @@ async def test_a_preflight_allows_every_method_of_a_path(client: Client, method:
 
 
 async def test_a_preflight_for_another_method_or_header_is_refused(client: Client) -> None:
-    for asked in (
-        {"Access-Control-Request-Method": "DELETE"},
-        {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "x-other"},
-        {},
+    header = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "x-other"}
+    for asked, named in (
+        ({"Access-Control-Request-Method": "DELETE"}, "DELETE"),
+        (header, "X-OTHER"),
+        ({}, "Access-Control-Request-Method"),
     ):
         async with client.options("/notes", headers={"Origin": ORIGIN, **asked}) as response:
             assert response.status == 403
+            assert named in (await problem(response))["detail"]
+
+
+@pytest.mark.parametrize("path", ["/notes", "/healthz", "/readyz", "/metrics", "/openapi.json"])
+async def test_head_is_answered_as_get_is_without_a_body(client: Client, path: str) -> None:
+    async with client.get(path) as response:
+        expected = response.status, response.content_type
+    async with client.head(path) as response:
+        assert (response.status, response.content_type) == expected
+        assert await response.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/notes", {"GET", "HEAD", "OPTIONS", "POST"}), ("/openapi.json", {"GET", "HEAD", "OPTIONS"})],
+)
+async def test_options_says_what_is_allowed(client: Client, path: str, methods: set[str]) -> None:
+    async with client.options(path) as response:
+        assert response.status == 204
+        assert set(response.headers["Allow"].split(", ")) == methods
+    async with client.options("/nowhere") as response:
+        assert response.status == 404
+
+
+async def test_a_body_of_exactly_the_limit_is_taken(client: Client) -> None:
+    body = b'{"text": "a"}'
+    json_body = {"Content-Type": "application/json"}
+    async with client.post("/notes", data=body.ljust(LIMIT), headers=json_body) as response:
+        assert response.status == 201

@@ -18,7 +18,7 @@ async def test_who_was_not_welcomed_yet_is_told_to_resume_by_the_welcome_alone()
     connection.signal(SIGNAL)
     writer.flush()
     assert transport.written == []
-    connection.gate.release({}, lambda conversation: None)
+    connection.gate.release({})
     connection.resync(RESYNC)
     connection.signal(SIGNAL)
     writer.flush()

@@ -1,6 +1,6 @@
 """What a resume sent comes before live events, and not again with them."""
 
-from chat_service.delivery.resume_gate import MAX_HELD, GateState, ResumeGate
+from chat_service.delivery.resume_gate import MAX_HELD, ResumeGate
 from chat_service.delivery.writer import Flusher, Writer, WriterState
 from chat_service.fanout import Event
 from tests.support.transport import Recorder
@@ -13,12 +13,12 @@ class Stage:
         self.transport = Recorder()
         self.writer = Writer(self.transport, 100_000, Flusher())
         self.gate = ResumeGate(self.writer)
-        self.gate.release({}, unknown)
+        self.gate.release({})
 
     def deliver(self, conversation: str, *seqs: int) -> None:
         for seq in seqs:
             frame = f"{conversation}{seq} ".encode()
-            self.gate.deliver(Event(conversation, seq, 0, 0, "ann", "bob", frame))
+            self.gate.deliver(Event(conversation, seq, 0, "ann", "bob", frame))
 
     def sent(self) -> list[str]:
         self.writer.flush()
@@ -27,16 +27,12 @@ class Stage:
         return written
 
 
-def unknown(conversation: str) -> None:
-    return None
-
-
 async def test_events_wait_for_the_welcome() -> None:
     stage = Stage()
     stage.gate = ResumeGate(stage.writer)
     stage.deliver("c", 1)
     assert stage.sent() == []
-    stage.gate.release({}, unknown)
+    stage.gate.release({})
     assert stage.sent() == ["c1"]
 
 
@@ -46,27 +42,8 @@ async def test_events_wait_for_the_end_of_a_resume_and_those_it_sent_are_dropped
     stage.deliver("c", 4, 5, 6)
     stage.deliver("d", 1)
     assert stage.sent() == []
-    stage.gate.release({"c": 5}, unknown)
+    stage.gate.release({"c": 5})
     assert stage.sent() == ["c6", "d1"]
-
-
-async def test_events_that_a_resume_sent_are_dropped_after_it_too() -> None:
-    stage = Stage()
-    stage.gate.hold()
-    stage.gate.release({"c": 5, "d": 1}, unknown)
-    stage.deliver("c", 4, 5, 6, 7)
-    states = [stage.gate.state]
-    stage.deliver("d", 2)
-    states.append(stage.gate.state)
-    assert stage.sent() == ["c6", "c7", "d2"]
-    assert states == [GateState.RESUMED, GateState.LIVE]
-
-
-async def test_what_this_instance_has_delivered_is_not_remembered() -> None:
-    stage = Stage()
-    stage.gate.hold()
-    stage.gate.release({"c": 5}, {"c": 5}.get)
-    assert stage.gate.state is GateState.LIVE
 
 
 async def test_who_resumes_while_too_much_happens_is_cut_off() -> None:

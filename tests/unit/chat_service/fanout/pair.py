@@ -127,4 +127,4 @@ class Pair:
 
 
 def event(seq: int, conversation: str = "c", first: str = ANN, second: str = BOB) -> Event:
-    return Event(conversation, seq, 0, 0, first, second, b"%d" % seq)
+    return Event(conversation, seq, 0, first, second, b"%d" % seq)

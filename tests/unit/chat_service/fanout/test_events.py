@@ -11,7 +11,7 @@ from shared import auth_events
 BATCH = Batch(
     VERSION,
     "chat-1",
-    events=[Event("c", 1, 2, 0, "ann@example.org", "bob@example.org", b"\x81\x02{}")],
+    events=[Event("c", 1, 2, "ann@example.org", "bob@example.org", b"\x81\x02{}")],
     signals=[Signal(("ann@example.org",), b"\x81\x02{}")],
     announcements=[Announcement("c", "ann@example.org", "bob@example.org", 1)],
 )

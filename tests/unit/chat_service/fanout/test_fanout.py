@@ -51,8 +51,10 @@ async def test_whenever_the_broker_is_there_again_the_sockets_resume(pair: Pair)
     assert pair.there.resyncs == ["the broker was away"]
 
 
-async def test_what_is_not_of_this_version_is_dropped(pair: Pair) -> None:
+async def test_what_cannot_be_read_is_dropped_and_the_sockets_resume_once(pair: Pair) -> None:
     pair.here.broker.receive(b"\xff\x00nonsense")
     pair.here.broker.receive(encode(Batch(VERSION + 1, "other", events=[event(1)])))
     pair.here.broker.receive(encode(Batch(VERSION, "other", events=[event(2)])))
     assert pair.here.events == [event(2)]
+    await pair.here.until(lambda: bool(pair.here.resyncs))
+    assert pair.here.resyncs == ["events of another instance could not be read"]

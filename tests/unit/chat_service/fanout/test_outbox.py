@@ -45,16 +45,6 @@ async def test_an_older_head_does_not_replace_a_newer_one(pair: Pair) -> None:
     assert pair.there.announcements == [Announcement("c", ANN, BOB, 9)]
 
 
-async def test_what_is_late_stays_so_when_a_newer_head_is_announced_with_it(pair: Pair) -> None:
-    await pair.there.fanout.attach(BOB)
-    pair.here.broker.go()
-    for news in ((6, 5), (7, 6), (9, None)):
-        pair.here.fanout.announce([Announcement("c", ANN, BOB, *news)])
-    pair.here.broker.come_back()
-    await pair.there.until(lambda: bool(pair.there.announcements))
-    assert pair.there.announcements == [Announcement("c", ANN, BOB, 9, late_after=5)]
-
-
 async def test_after_too_many_conversations_everybody_is_told_to_resume(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,8 @@
 
 import time
 
-from tests.unit.chat_service.fanout.pair import BOB, Pair
+from chat_service.fanout.memory import MemoryBroker
+from tests.unit.chat_service.fanout.pair import BOB, Pair, event
 
 
 async def test_an_instance_is_ready_when_it_has_heard_itself(pair: Pair) -> None:
@@ -57,3 +58,15 @@ async def test_a_probe_that_skipped_a_number_makes_the_sockets_resume(pair: Pair
     await pair.here.until(lambda: bool(pair.here.resyncs))
     assert pair.here.resyncs == ["this instance was too slow"]
     assert pair.here.broker.resets == 0
+
+
+async def test_a_binding_that_is_lost_is_made_again_and_its_sockets_resume(pair: Pair) -> None:
+    await pair.here.fanout.attach(BOB)
+    (key,) = pair.here.fanout._bindings.attached
+    await MemoryBroker.unbind(pair.here.broker, key)
+    await pair.here.until(lambda: pair.here.broker.bound.count(key) == 2)
+    await pair.here.until(lambda: bool(pair.here.resyncs))
+    assert pair.here.broker.resets == 0
+    await pair.there.fanout.attach(BOB)
+    pair.there.fanout.publish([event(1)])
+    await pair.here.until(lambda: [one.seq for one in pair.here.events] == [1])

@@ -83,4 +83,4 @@ async def test_a_summary_whose_writing_was_cancelled_stays_noted() -> None:
 def _committed_first() -> Committed:
     draft = Draft.message(PAIR, uuid4(), ANN, text="hi", settle=lambda *_: None)
     now = datetime.now(UTC)
-    return Committed(draft, Entry(PAIR.id, 1, draft.id, ANN, "hi", now), 0, False)
+    return Committed(draft, Entry(PAIR.id, 1, draft.id, ANN, "hi", now))

@@ -1,19 +1,20 @@
 """The log over a database whose replies are made up: those that a real one gives in an election."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 from pymongo.errors import ExecutionTimeout
 
+from chat_service.log.bounds import LogSettings
 from chat_service.log.conversation import between
 from chat_service.log.entries import EMPTY, Announcement, Committed, Draft, Entry, Head
-from chat_service.log.message_log import LogSettings, MessageLog
+from chat_service.log.message_log import MessageLog
 from chat_service.log.store import EntryStore
 from shared.errors import InternalError, ServiceError, Unavailable
-from shared.mongo import Database, Document
+from shared.mongo import Blocking, Database, Document, SyncDatabase
 
 ANN, BOB = "ann@example.org", "bob@example.org"
 PAIR = between(ANN, BOB)
@@ -26,7 +27,10 @@ class Replies:
         self.replies = list(replies)
         self.commands: list[Document] = []
 
-    async def command(self, command: Document) -> Document:
+    async def __call__(self, call: Callable[[SyncDatabase], Document]) -> Document:
+        return call(cast(SyncDatabase, self))
+
+    def command(self, command: Document) -> Document:
         self.commands.append(command)
         reply = self.replies.pop(0)
         if isinstance(reply, Exception):
@@ -47,7 +51,7 @@ class Store(EntryStore):
 async def sent(replies: Replies) -> Entry | ServiceError:
     """What becomes of one message."""
     answer: asyncio.Future[Entry | ServiceError] = asyncio.get_running_loop().create_future()
-    log = MessageLog(Store(replies.database), LogSettings())
+    log = MessageLog(Store(replies.database, cast(Blocking, replies)), LogSettings())
     running = asyncio.create_task(log.run(_committed, _doubtful))
     log.submit(
         Draft.message(
@@ -92,7 +96,7 @@ async def test_an_insert_that_ran_out_of_time_is_tried_again() -> None:
 async def test_a_primary_that_stays_away_is_no_fault_of_the_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("chat_service.log.commit.GIVE_UP_SECONDS", 0)
+    monkeypatch.setattr("chat_service.log.outcome.GIVE_UP_SECONDS", 0)
     assert isinstance(await sent(Replies(refused(189))), Unavailable)
 
 

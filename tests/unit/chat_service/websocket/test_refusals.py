@@ -1,0 +1,81 @@
+"""What was refused for now holds up what its socket sends behind it, and nothing else."""
+
+import time
+
+import pytest
+
+from chat_service.websocket import refusals
+from chat_service.websocket.refusals import Refusals
+from shared.errors import IdConflict, RateLimited, ServiceError
+
+
+class Clock:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def refused(refusals: Refusals, conversation: str, id: object) -> bool:
+    try:
+        refusals.check(conversation, id)
+    except ServiceError:
+        return True
+    return False
+
+
+def slow(seconds: float = 1.0) -> RateLimited:
+    return RateLimited("Slower.", retry_after=seconds)
+
+
+def test_what_is_behind_a_refused_op_is_refused_alike_until_that_comes_again() -> None:
+    mine = Refusals()
+    assert not refused(mine, "c", 1)
+    error = slow()
+    mine.note("c", 1, error)
+    with pytest.raises(RateLimited) as caught:
+        mine.check("c", 2)
+    assert caught.value is error
+    assert not refused(mine, "d", 3)
+    assert not refused(mine, "c", 1)
+    assert not refused(mine, "c", 2)
+
+
+def test_who_pauses_for_twice_the_time_is_let_through(clock: Clock) -> None:
+    mine = Refusals()
+    mine.note("c", 1, slow())
+    clock.now += 1.9
+    assert refused(mine, "c", 2)
+    clock.now += 1.9  # which began anew
+    assert refused(mine, "c", 3)
+    clock.now += 2.1
+    assert not refused(mine, "c", 4)
+
+
+def test_who_gave_up_and_writes_on_without_a_pause_is_let_through_in_the_end(clock: Clock) -> None:
+    mine = Refusals()
+    mine.note("c", 1, slow())
+    began = clock.now
+    while refused(mine, "c", 2):
+        clock.now += 0.5
+        mine.note("c", 2, slow())
+    assert clock.now - began <= refusals.LONGEST_SECONDS + 1
+
+
+def test_what_is_refused_for_good_holds_up_nothing() -> None:
+    mine = Refusals()
+    mine.note("c", 1, IdConflict("This id names another entry."))
+    assert not refused(mine, "c", 2)
+
+
+def test_a_bounded_number_is_remembered(clock: Clock) -> None:
+    mine = Refusals()
+    for number in range(refusals.REMEMBERED):
+        mine.note(f"c{number}", 1, slow())
+    clock.now += 5
+    mine.note("one more", 1, slow())
+    assert len(mine._refused) == 1
