@@ -56,7 +56,7 @@ check: $(DEV) ## Run everything that a change has to pass: lint, format, types, 
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test COVERAGE="--cov --cov-report=term"
 
-bench: $(DEV) ## Measure everything, in about 5 minutes, into bench.json; or a part: make bench-cpu (throughput open-loop history instances connections put post resume login start)
+bench: $(DEV) ## Measure everything, in about 9 minutes, into bench.json; or a part: make bench-cpu (throughput open-loop history instances talk calm strangers burst connections put post resume login start)
 	@$(BIN)/python -m deploy.local.install.packages
 	@exec $(BIN)/python -m tests.bench
 
