@@ -182,7 +182,12 @@ def _live(settings: ChatSettings, storage: _Storage, broker: Broker) -> _Live:
     fanout = FanOut(broker, settings.instance_id, settings.fanout_shards)
     log = MessageLog(
         storage.entries,
-        LogSettings(settings.commit_lanes, settings.commit_batch, settings.max_pending),
+        LogSettings(
+            settings.commit_lanes,
+            settings.commit_batch,
+            settings.max_pending,
+            settings.max_wait_seconds,
+        ),
         storage.clock,
     )
     summaries = Summaries(storage.inbox, storage.entries, settings.summary_seconds)

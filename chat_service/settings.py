@@ -63,6 +63,10 @@ class ChatSettings(Settings, frozen=True, kw_only=True):
     max_pending: Annotated[
         Count, Meta(description="sends waiting for the database before new ones are refused")
     ] = 20_000
+    max_wait_seconds: Annotated[
+        Seconds,
+        Meta(description="how long a send may wait for its turn before it is refused for now"),
+    ] = 1.0
     max_connections: Annotated[Count, Meta(description="sockets that an instance accepts")] = 20_000
     max_unauthenticated: Annotated[
         Count, Meta(description="sockets that wait for their auth op")

@@ -64,8 +64,8 @@ async def test_everybody_catches_up_after_an_outage_of_rabbitmq_during_traffic(
             await a.until(lambda: len(a.acks) > seen[0] + 100)
             await b.until(lambda: len(b.acks) > seen[1] + 100)
             await b_elsewhere.until(lambda: len(b_elsewhere.view(ann)) > seen[2] + 100)
-            assert not a.other_refusals
-            assert not b.other_refusals
+            assert not a.refusals
+            assert not b.refusals
             await asyncio.to_thread(own_rabbit_server.start)
             for device in everyone:
                 await device.until(lambda device=device: device.resyncs > 0)  # type: ignore[misc]
@@ -212,7 +212,7 @@ async def test_an_instance_whose_connection_carries_nothing_is_not_ready_and_hea
             await shows_all((a,), bob, total)
             await shows_all((b,), ann, total)
             assert_exact(await system.history(ann, bob), (a,), (b,))
-            assert not a.other_refusals
+            assert not a.refusals
 
 
 async def test_instances_that_lost_their_bindings_are_not_ready_and_heal_by_themselves(

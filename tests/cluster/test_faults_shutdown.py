@@ -71,8 +71,8 @@ async def test_rolling_restarts_during_traffic_lose_nothing_and_keep_the_order(
         assert_exact(await system.history(ann, bob), (a,), (b,))
         assert_in_order_of_sending(b, ann)
         assert set(a.closes + b.closes) == {1012}
-        assert not a.other_refusals
-        assert not b.other_refusals
+        assert not a.refusals
+        assert not b.refusals
 
 
 async def test_a_process_that_stood_still_until_it_was_cut_off_catches_up(

@@ -106,6 +106,7 @@ class System:
             "MONGO_URL": mongo_url,
             "AMQP_URL": amqp_url,
             "RATE_LIMITS": "off",
+            "MAX_WAIT_SECONDS": "30",  # however slow the machine is
             **(settings or {}),
         }
         self.keys = folder / "keys"

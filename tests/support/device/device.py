@@ -5,7 +5,6 @@ from itertools import cycle
 from typing import NamedTuple
 
 from chat_service.log import between
-from chat_service.log.bounds import busy
 from tests.support.device.frames import AnyFrame, Closed, Event, Failed, Received
 from tests.support.device.messenger import Account, Messenger
 
@@ -70,11 +69,6 @@ class Device(Messenger):
             f" {self.resyncs} resyncs, {self.gaps} gaps, last refusals {self.refusals[-2:]},"
             f" last failures to connect {self.failures[-2:]}"
         )
-
-    @property
-    def other_refusals(self) -> list[Event]:
-        """The refusals, but for those of a machine that is too slow for what is sent."""
-        return [refusal for refusal in self.refusals if refusal["detail"] != busy().detail]
 
     def record(self, frame: AnyFrame) -> None:
         self.frames.append(frame)

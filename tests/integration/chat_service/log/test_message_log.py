@@ -155,7 +155,7 @@ class Stage:
 
     def writer(self, blocking: Blocking | None = None, **settings: Any) -> Writer:
         store = EntryStore(self.mongo.ready_database, blocking or self.mongo.blocking)
-        writer = Writer(store, LogSettings(**settings))
+        writer = Writer(store, LogSettings(**{"max_wait": PATIENCE_SECONDS, **settings}))
         writer.start()
         self.writers.append(writer)
         return writer
@@ -193,7 +193,7 @@ def pairs() -> list[Conversation]:
 async def test_two_logs_at_once_number_without_gap_and_keep_the_order_of_each_sender(
     stage: Stage, pairs: list[Conversation]
 ) -> None:
-    here, there = (stage.writer(batch=32, max_wait=PATIENCE_SECONDS) for _ in range(2))
+    here, there = (stage.writer(batch=32) for _ in range(2))
     sendings: list[Sending] = []
 
     async def talk(writer: Writer, sender: int) -> None:
@@ -333,7 +333,7 @@ async def test_a_collision_of_positions_keeps_the_order_of_the_sender(
 async def test_a_flood_of_edits_does_not_hold_up_the_messages_of_others(
     stage: Stage, pairs: list[Conversation]
 ) -> None:
-    writer = stage.writer(max_wait=PATIENCE_SECONDS)
+    writer = stage.writer()
     mine, others, also_edited = pairs
     message = await writer.send(mine, ANN)
     theirs = await writer.send(also_edited, BOB)
@@ -353,7 +353,7 @@ async def test_a_flood_of_edits_does_not_hold_up_the_messages_of_others(
 async def test_messages_and_edits_of_a_conversation_keep_the_order_they_were_sent_in(
     stage: Stage, pairs: list[Conversation]
 ) -> None:
-    writer = stage.writer(batch=16, max_wait=PATIENCE_SECONDS)
+    writer = stage.writer(batch=16)
     sendings: dict[Conversation, list[Sending]] = {pair: [] for pair in pairs}
     for number in range(60):
         for pair, sent in sendings.items():
@@ -372,7 +372,7 @@ async def test_messages_and_edits_of_a_conversation_keep_the_order_they_were_sen
 async def test_two_logs_that_edit_one_message_lose_and_reorder_nothing(
     stage: Stage, pairs: list[Conversation]
 ) -> None:
-    here, there = (stage.writer(max_wait=PATIENCE_SECONDS) for _ in range(2))
+    here, there = (stage.writer() for _ in range(2))
     message = await here.send(pairs[0], ANN)
     edits = [
         [writer.edit(message, f"{number}") for number in range(60)] for writer in (here, there)

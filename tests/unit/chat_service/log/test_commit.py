@@ -51,7 +51,7 @@ class Store(EntryStore):
 async def sent(replies: Replies) -> Entry | ServiceError:
     """What becomes of one message."""
     answer: asyncio.Future[Entry | ServiceError] = asyncio.get_running_loop().create_future()
-    log = MessageLog(Store(replies.database, cast(Blocking, replies)), LogSettings())
+    log = MessageLog(Store(replies.database, cast(Blocking, replies)), LogSettings(max_wait=30.0))
     running = asyncio.create_task(log.run(_committed, _doubtful))
     log.submit(
         Draft.message(
