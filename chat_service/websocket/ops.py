@@ -102,9 +102,11 @@ class SocketOps:
 
     async def _read(self) -> None:
         ws, outgoing = self._ws, self._ws.outgoing
-        attention = self._backend.attention
+        attention, refusals = self._backend.attention, self._refusals
         while outgoing.state is _OPEN:
+            refusals.listening()
             message = await ws.next_message()
+            refusals.heard()
             if not attention.take():
                 await attention.wait()
             if self._backend.draining.is_set() and message.type is WSMsgType.TEXT:

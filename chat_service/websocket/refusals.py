@@ -1,6 +1,8 @@
 """Keeps the order of a socket's sends where one was refused for now.
 
 Sends that the socket had under way behind the refused one must not be stored before it comes again.
+How long a client pauses is measured while the socket listens to it: an op that waits for the
+database holds up those behind it, and is no pause of the client.
 """
 
 import time
@@ -31,10 +33,21 @@ class _Refused(Struct):
 class Refusals:
     """What was refused for now, by conversation: the first op of each."""
 
-    __slots__ = ("_refused",)
+    __slots__ = ("_listened", "_listening_since", "_refused")
 
     def __init__(self) -> None:
         self._refused: dict[str, _Refused] = {}
+        self._listened = 0.0
+        self._listening_since: float | None = None
+
+    def listening(self) -> None:
+        """The socket waits for the client's next op."""
+        self._listening_since = time.monotonic()
+
+    def heard(self) -> None:
+        """It has come."""
+        self._listened = self._now()
+        self._listening_since = None
 
     def note(self, conversation: str, id: object, error: ServiceError) -> None:
         """An op was refused. Those behind it are refused alike, until it comes again, or none has
@@ -42,7 +55,7 @@ class Refusals:
         wait = error.retry_after
         if wait is None:
             return
-        now = time.monotonic()
+        now = self._now()
         before = self._refused.get(conversation)
         if before is not None and before.until > now:
             before.until = min(now + before.pause, before.latest)
@@ -60,9 +73,15 @@ class Refusals:
         refused = self._refused.get(conversation)
         if refused is None:
             return
-        now = time.monotonic()
+        now = self._now()
         if refused.id == id or refused.until <= now:
             del self._refused[conversation]
         else:
             refused.until = min(now + refused.pause, refused.latest)
             raise refused.error
+
+    def _now(self) -> float:
+        """For how many seconds the socket has listened."""
+        if self._listening_since is None:
+            return self._listened
+        return self._listened + time.monotonic() - self._listening_since

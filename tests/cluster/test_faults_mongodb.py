@@ -99,3 +99,26 @@ async def test_a_mongodb_that_answers_nothing_for_a_while_costs_no_message(
         await shows_all((a,), bob, total)
         await shows_all((b,), ann, total)
         assert_exact(await system.history(ann, bob), (a,), (b,))
+
+
+async def test_ops_that_wait_for_mongodb_are_no_pause_of_the_client_after_a_refusal(
+    launch: Launch, own_mongo_url: str, amqp_url: str, own_mongo_server: MongoServer
+) -> None:
+    """It takes the time of a commit that gives up, and of the longest pause after it."""
+    system = await launch(own_mongo_url, amqp_url, instances=1)
+    ann, bob = await system.person("ann"), await system.person("bob")
+    async with system.connect(ann) as a:
+        await a.said(bob.email, "there is a conversation")
+        await asyncio.to_thread(own_mongo_server.kill)
+        first = await a.say(bob.email, "first")
+        for number in range(6):  # each asks the database whether there is such a conversation
+            await a.send("mark", conversation="another", read=1, id=str(number))
+        second = await a.say(bob.email, "second")
+        await a.wait("error", id=first)
+        await a.wait("error", id="3")
+        await asyncio.to_thread(own_mongo_server.start)
+        await a.wait("error", id=second)
+        while not a.of("ack", id=first):
+            await a.said(bob.email, "first", first)
+        await a.said(bob.email, "second", second)
+    assert [one["id"] for one in await system.history(ann, bob)][1:] == [first, second]

@@ -20,6 +20,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
+def listening() -> Refusals:
+    """Of a socket that waits for its client."""
+    mine = Refusals()
+    mine.listening()
+    return mine
+
+
 def refused(refusals: Refusals, conversation: str, id: object) -> bool:
     try:
         refusals.check(conversation, id)
@@ -46,7 +53,7 @@ def test_what_is_behind_a_refused_op_is_refused_alike_until_that_comes_again() -
 
 
 def test_who_pauses_for_twice_the_time_is_let_through(clock: Clock) -> None:
-    mine = Refusals()
+    mine = listening()
     mine.note("c", 1, slow())
     clock.now += 1.9
     assert refused(mine, "c", 2)
@@ -57,13 +64,26 @@ def test_who_pauses_for_twice_the_time_is_let_through(clock: Clock) -> None:
 
 
 def test_who_gave_up_and_writes_on_without_a_pause_is_let_through_in_the_end(clock: Clock) -> None:
-    mine = Refusals()
+    mine = listening()
     mine.note("c", 1, slow())
     began = clock.now
     while refused(mine, "c", 2):
         clock.now += 0.5
         mine.note("c", 2, slow())
     assert clock.now - began <= refusals.LONGEST_SECONDS + 1
+
+
+def test_a_socket_that_is_held_up_takes_no_pause_of_the_client(clock: Clock) -> None:
+    mine = listening()
+    mine.heard()
+    mine.note("c", 1, slow())
+    clock.now += 60
+    mine.listening()
+    mine.heard()
+    assert refused(mine, "c", 2)
+    mine.listening()
+    clock.now += 2.1
+    assert not refused(mine, "c", 3)
 
 
 def test_what_is_refused_for_good_holds_up_nothing() -> None:
@@ -73,7 +93,7 @@ def test_what_is_refused_for_good_holds_up_nothing() -> None:
 
 
 def test_a_bounded_number_is_remembered(clock: Clock) -> None:
-    mine = Refusals()
+    mine = listening()
     for number in range(refusals.REMEMBERED):
         mine.note(f"c{number}", 1, slow())
     clock.now += 5
