@@ -32,6 +32,8 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # A turn of the wheel is one step: nobody can tell when an animation has ended.
+    "--disable-smooth-scrolling",
 )
 
 

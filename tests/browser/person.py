@@ -72,14 +72,14 @@ KEEP = """session => new Promise((kept, failed) => {
 
 STAND_STILL = """() => new Promise((still) => {
   const log = document.querySelector('[role=log]');
-  let before = '', frames = 0;
-  const look = () => {
+  let before = '', frames = 0, since = 0;
+  const look = (at) => {
     const now = `${log.scrollTop} ${log.scrollHeight} ${log.dataset.count}`;
-    frames = now === before ? frames + 1 : 0;
+    if (now === before) frames++; else [frames, since] = [0, at];
     before = now;
-    if (frames >= 8) still(); else requestAnimationFrame(look);
+    if (frames >= 8 && at - since >= 200) still(); else requestAnimationFrame(look);
   };
-  look();
+  requestAnimationFrame(look);
 })"""
 
 
@@ -173,7 +173,8 @@ class Person:
         expect(mark).to_have_attribute("data-delivery", delivery)
 
     def stands_still(self) -> None:
-        """Returns when the messages have not moved for a few frames."""
+        """Returns when the messages have not moved for a few frames, and for longer than the list
+        waits before it takes a scroll for ended (150 ms)."""
         self.page.evaluate(STAND_STILL)
 
     def waits_for(self, condition: str) -> None:
