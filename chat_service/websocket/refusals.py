@@ -13,8 +13,6 @@ from shared.errors import ServiceError
 
 REMEMBERED = 256
 """Conversations of a socket; beyond it, those whose time has passed are forgotten."""
-
-
 LEAST_SECONDS = 1.0
 """A pause in what a socket sends, after which it is taken to know of the refusal. What it has under
 way comes faster, however slowly it is read."""
