@@ -12,11 +12,11 @@ from msgspec import Struct
 from shared.errors import ServiceError
 
 REMEMBERED = 256
-"""Conversations of a socket; beyond it, those whose time has passed are forgotten."""
+"""Conversations of a socket; beyond it, the one that was refused first is forgotten."""
 LEAST_SECONDS = 1.0
 """A pause in what a socket sends, after which it is taken to know of the refusal. What it has under
 way comes faster, however slowly it is read."""
-LONGEST_SECONDS = 10.0
+LONGEST_SECONDS = 60.0
 """A client that gave up what was refused, and writes on without a pause, is let through then."""
 
 
@@ -25,7 +25,9 @@ class _Refused(Struct):
     error: ServiceError
     pause: float
     until: float
+    """In seconds that the socket has listened."""
     latest: float
+    """On the clock, whatever the socket did meanwhile."""
 
 
 class Refusals:
@@ -44,7 +46,7 @@ class Refusals:
 
     def heard(self) -> None:
         """It has come."""
-        self._listened = self._now()
+        self._listened = self._listened_for()
         self._listening_since = None
 
     def note(self, conversation: str, id: object, error: ServiceError) -> None:
@@ -53,16 +55,18 @@ class Refusals:
         wait = error.retry_after
         if wait is None:
             return
-        now = self._now()
+        error.with_traceback(None)  # whose frames hold what the client sent
         before = self._refused.get(conversation)
-        if before is not None and before.until > now:
-            before.until = min(now + before.pause, before.latest)
+        if before is not None and not self._over(before):
+            before.until = self._listened_for() + before.pause
             return
+        self._refused.pop(conversation, None)
         if len(self._refused) >= REMEMBERED:
-            self._refused = {key: one for key, one in self._refused.items() if one.until > now}
+            del self._refused[next(iter(self._refused))]
         pause = max(2 * wait, LEAST_SECONDS)
-        latest = now + max(pause, LONGEST_SECONDS)
-        self._refused[conversation] = _Refused(id, error, pause, now + pause, latest)
+        until = self._listened_for() + pause
+        latest = time.monotonic() + max(pause, LONGEST_SECONDS)
+        self._refused[conversation] = _Refused(id, error, pause, until, latest)
 
     def check(self, conversation: str, id: object) -> None:
         """Raises the error of an op before this one that has to come first."""
@@ -71,15 +75,17 @@ class Refusals:
         refused = self._refused.get(conversation)
         if refused is None:
             return
-        now = self._now()
-        if refused.id == id or refused.until <= now:
+        if refused.id == id or self._over(refused):
             del self._refused[conversation]
         else:
-            refused.until = min(now + refused.pause, refused.latest)
-            raise refused.error
+            refused.until = self._listened_for() + refused.pause
+            raise refused.error.with_traceback(None)
 
-    def _now(self) -> float:
-        """For how many seconds the socket has listened."""
+    def _over(self, refused: _Refused) -> bool:
+        return refused.until <= self._listened_for() or refused.latest <= time.monotonic()
+
+    def _listened_for(self) -> float:
+        """Seconds."""
         if self._listening_since is None:
             return self._listened
         return self._listened + time.monotonic() - self._listening_since

@@ -32,7 +32,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # A turn of the wheel is one step: nobody can tell when an animation has ended.
+    # A turn of the wheel is one step: a test cannot tell when smooth scrolling has ended.
     "--disable-smooth-scrolling",
 )
 

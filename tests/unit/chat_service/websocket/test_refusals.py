@@ -73,11 +73,11 @@ def test_who_gave_up_and_writes_on_without_a_pause_is_let_through_in_the_end(clo
     assert clock.now - began <= refusals.LONGEST_SECONDS + 1
 
 
-def test_a_socket_that_is_held_up_takes_no_pause_of_the_client(clock: Clock) -> None:
+def test_an_op_that_holds_up_the_socket_is_no_pause_of_the_client(clock: Clock) -> None:
     mine = listening()
     mine.heard()
     mine.note("c", 1, slow())
-    clock.now += 60
+    clock.now += refusals.LONGEST_SECONDS / 2
     mine.listening()
     mine.heard()
     assert refused(mine, "c", 2)
@@ -92,10 +92,25 @@ def test_what_is_refused_for_good_holds_up_nothing() -> None:
     assert not refused(mine, "c", 2)
 
 
-def test_a_bounded_number_is_remembered(clock: Clock) -> None:
-    mine = listening()
-    for number in range(refusals.REMEMBERED):
-        mine.note(f"c{number}", 1, slow())
-    clock.now += 5
-    mine.note("one more", 1, slow())
-    assert len(mine._refused) == 1
+def test_a_bounded_number_is_remembered_and_none_of_what_was_sent() -> None:
+    """The socket never listens: its client has always sent more already."""
+    mine = Refusals()
+    for number in range(2 * refusals.REMEMBERED):
+        with pytest.raises(RateLimited) as caught:
+            raise slow()
+        mine.note(f"c{number}", 1, caught.value)
+        assert caught.value.__traceback__ is None
+    assert len(mine._refused) == refusals.REMEMBERED
+    assert not refused(mine, "c0", 2)
+    assert refused(mine, f"c{2 * refusals.REMEMBERED - 1}", 2)
+
+
+def test_who_is_never_listened_to_is_let_through_in_the_end(clock: Clock) -> None:
+    """Above its rate, a socket waits for the rate and not for its client."""
+    mine = Refusals()
+    mine.note("c", 1, slow())
+    clock.now += refusals.LONGEST_SECONDS - 1
+    assert refused(mine, "c", 2)
+    mine.note("c", 2, slow())
+    clock.now += 1
+    assert not refused(mine, "c", 3)
