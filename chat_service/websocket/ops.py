@@ -167,9 +167,9 @@ class SocketOps:
             conversation = await messaging.conversations.open(
                 self._employee, op.to, connection.token
             )
-        self._refusals.check(conversation.id, op.id)
         if not self._window.free:
             await self._window.room()
+        self._refusals.check(conversation.id, op.id)  # which may have changed while it waited
         sent_at = None if op.sent_at is None else in_utc(op.sent_at, "$.sent_at")
         draft = Draft.message(
             conversation,
@@ -188,8 +188,8 @@ class SocketOps:
     async def _amend(self, op: protocol.Edit | protocol.Delete) -> None:
         messaging = self._backend.messaging
         conversation = await messaging.conversations.get(self._employee, op.conversation)
-        self._refusals.check(conversation.id, op.id)
         await self._window.room()
+        self._refusals.check(conversation.id, op.id)
         about = (conversation, op.id, self._employee, op.message)
         if isinstance(op, protocol.Edit):
             draft = Draft.edit(*about, text=op.text, settle=self._answer, origin=self._connection)
@@ -209,17 +209,19 @@ class SocketOps:
             ack = Ack(outcome.id, outcome.conversation, outcome.seq, outcome.timestamp)
             self._connection.send(ack)
         else:
-            self._refusals.note(draft.conversation.id, draft.id, outcome)
+            self._refusals.note(draft.conversation.id, draft.id, outcome, draft.came_at)
             self._connection.send(error_event(outcome, draft.id))
 
     def _note_refusal(self, op: protocol.ClientOp | None, error: ServiceError) -> None:
         """`op` may come again; what was sent to its conversation after it must not come first."""
+        now = time.monotonic()
         match op:
             case protocol.Send():
                 with suppress(InvalidInput):
-                    self._refusals.note(with_other(self._employee, op.to, "$.to").id, op.id, error)
+                    conversation = with_other(self._employee, op.to, "$.to")
+                    self._refusals.note(conversation.id, op.id, error, now)
             case protocol.Edit() | protocol.Delete():
-                self._refusals.note(op.conversation, op.id, error)
+                self._refusals.note(op.conversation, op.id, error, now)
 
     async def _typing(self, op: protocol.Typing) -> None:
         conversations = self._backend.messaging.conversations

@@ -23,6 +23,7 @@ LONGEST_SECONDS = 60.0
 class _Refused(Struct):
     id: object
     error: ServiceError
+    came_at: float
     pause: float
     until: float
     """In seconds that the socket has listened."""
@@ -31,7 +32,7 @@ class _Refused(Struct):
 
 
 class Refusals:
-    """What was refused for now, by conversation: the first op of each."""
+    """What was refused for now, by conversation: the op of each that came first."""
 
     __slots__ = ("_listened", "_listening_since", "_refused")
 
@@ -49,9 +50,13 @@ class Refusals:
         self._listened = self._listened_for()
         self._listening_since = None
 
-    def note(self, conversation: str, id: object, error: ServiceError) -> None:
-        """An op was refused. Those behind it are refused alike, until it comes again, or none has
-        come for twice the time after which it may (a second at least)."""
+    def note(self, conversation: str, id: object, error: ServiceError, came_at: float) -> None:
+        """An op was refused, which came at `came_at` by the monotonic clock.
+
+        Those behind it are refused alike, until it comes again, or none has come for twice the time
+        after which it may (a second at least). Of several, the one that came first counts,
+        whichever was refused first.
+        """
         wait = error.retry_after
         if wait is None:
             return
@@ -59,6 +64,8 @@ class Refusals:
         before = self._refused.get(conversation)
         if before is not None and not self._over(before):
             before.until = self._listened_for() + before.pause
+            if came_at < before.came_at:
+                before.id, before.came_at = id, came_at
             return
         self._refused.pop(conversation, None)
         if len(self._refused) >= REMEMBERED:
@@ -66,7 +73,7 @@ class Refusals:
         pause = max(2 * wait, LEAST_SECONDS)
         until = self._listened_for() + pause
         latest = time.monotonic() + max(pause, LONGEST_SECONDS)
-        self._refused[conversation] = _Refused(id, error, pause, until, latest)
+        self._refused[conversation] = _Refused(id, error, came_at, pause, until, latest)
 
     def check(self, conversation: str, id: object) -> None:
         """Raises the error of an op before this one that has to come first."""

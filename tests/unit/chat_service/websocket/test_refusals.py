@@ -35,6 +35,10 @@ def refused(refusals: Refusals, conversation: str, id: object) -> bool:
     return False
 
 
+def note(mine: Refusals, conversation: str, id: object, error: ServiceError) -> None:
+    mine.note(conversation, id, error, time.monotonic())
+
+
 def slow(seconds: float = 1.0) -> RateLimited:
     return RateLimited("Slower.", retry_after=seconds)
 
@@ -43,7 +47,7 @@ def test_what_is_behind_a_refused_op_is_refused_alike_until_that_comes_again() -
     mine = Refusals()
     assert not refused(mine, "c", 1)
     error = slow()
-    mine.note("c", 1, error)
+    note(mine, "c", 1, error)
     with pytest.raises(RateLimited) as caught:
         mine.check("c", 2)
     assert caught.value is error
@@ -52,9 +56,18 @@ def test_what_is_behind_a_refused_op_is_refused_alike_until_that_comes_again() -
     assert not refused(mine, "c", 2)
 
 
+def test_what_came_first_has_to_come_again_first_though_it_was_refused_last() -> None:
+    mine = Refusals()
+    mine.note("c", "second", slow(), 2.0)
+    mine.note("c", "first", slow(), 1.0)
+    assert refused(mine, "c", "second")
+    assert not refused(mine, "c", "first")
+    assert not refused(mine, "c", "second")
+
+
 def test_who_pauses_for_twice_the_time_is_let_through(clock: Clock) -> None:
     mine = listening()
-    mine.note("c", 1, slow())
+    note(mine, "c", 1, slow())
     clock.now += 1.9
     assert refused(mine, "c", 2)
     clock.now += 1.9  # which began anew
@@ -65,18 +78,18 @@ def test_who_pauses_for_twice_the_time_is_let_through(clock: Clock) -> None:
 
 def test_who_gave_up_and_writes_on_without_a_pause_is_let_through_in_the_end(clock: Clock) -> None:
     mine = listening()
-    mine.note("c", 1, slow())
+    note(mine, "c", 1, slow())
     began = clock.now
     while refused(mine, "c", 2):
         clock.now += 0.5
-        mine.note("c", 2, slow())
+        note(mine, "c", 2, slow())
     assert clock.now - began <= refusals.LONGEST_SECONDS + 1
 
 
 def test_an_op_that_holds_up_the_socket_is_no_pause_of_the_client(clock: Clock) -> None:
     mine = listening()
     mine.heard()
-    mine.note("c", 1, slow())
+    note(mine, "c", 1, slow())
     clock.now += refusals.LONGEST_SECONDS / 2
     mine.listening()
     mine.heard()
@@ -88,7 +101,7 @@ def test_an_op_that_holds_up_the_socket_is_no_pause_of_the_client(clock: Clock) 
 
 def test_what_is_refused_for_good_holds_up_nothing() -> None:
     mine = Refusals()
-    mine.note("c", 1, IdConflict("This id names another entry."))
+    note(mine, "c", 1, IdConflict("This id names another entry."))
     assert not refused(mine, "c", 2)
 
 
@@ -98,7 +111,7 @@ def test_a_bounded_number_is_remembered_and_none_of_what_was_sent() -> None:
     for number in range(2 * refusals.REMEMBERED):
         with pytest.raises(RateLimited) as caught:
             raise slow()
-        mine.note(f"c{number}", 1, caught.value)
+        note(mine, f"c{number}", 1, caught.value)
         assert caught.value.__traceback__ is None
     assert len(mine._refused) == refusals.REMEMBERED
     assert not refused(mine, "c0", 2)
@@ -108,9 +121,9 @@ def test_a_bounded_number_is_remembered_and_none_of_what_was_sent() -> None:
 def test_who_is_never_listened_to_is_let_through_in_the_end(clock: Clock) -> None:
     """Above its rate, a socket waits for the rate and not for its client."""
     mine = Refusals()
-    mine.note("c", 1, slow())
+    note(mine, "c", 1, slow())
     clock.now += refusals.LONGEST_SECONDS - 1
     assert refused(mine, "c", 2)
-    mine.note("c", 2, slow())
+    note(mine, "c", 2, slow())
     clock.now += 1
     assert not refused(mine, "c", 3)
