@@ -12,6 +12,9 @@ from tests.support.conditions import eventually
 from tests.support.device import Device, assert_exact, shows_all, talking
 from tests.support.system import Service
 
+MORE_THAN_A_WINDOW = 70
+"""Sends; a socket has 64 under way (`MAX_IN_FLIGHT`)."""
+
 
 @pytest.fixture
 def own_mongo_url(own_mongo_server: MongoServer) -> str:
@@ -122,3 +125,21 @@ async def test_ops_that_wait_for_mongodb_are_no_pause_of_the_client_after_a_refu
             await a.said(bob.email, "first", first)
         assert (await a.said(bob.email, "second", second))["type"] == "ack"
     assert [one["id"] for one in await system.history(ann, bob)][1:] == [first, second]
+
+
+async def test_what_waited_for_room_behind_a_refused_message_is_refused_alike(
+    launch: Launch, own_mongo_url: str, amqp_url: str, own_mongo_server: MongoServer
+) -> None:
+    settings = {"MAX_WAIT_SECONDS": "1"}
+    system = await launch(own_mongo_url, amqp_url, instances=1, settings=settings)
+    ann, bob = await system.person("ann"), await system.person("bob")
+    async with system.connect(ann) as a:
+        await a.said(bob.email, "there is a conversation")
+        own_mongo_server.pause()
+        ids = [await a.say(bob.email, f"{number}") for number in range(MORE_THAN_A_WINDOW)]
+        await a.until(lambda: bool(a.of("error")))
+        own_mongo_server.resume()
+        await a.until(lambda: len(a.of("ack")) + len(a.of("error")) == 1 + len(ids))
+        stored = [ack["id"] for ack in a.of("ack")][1:]
+        assert stored == ids[: len(stored)]
+    assert [one["id"] for one in await system.history(ann, bob)][1:] == stored
